@@ -1,0 +1,1 @@
+"""The words of devenv as data: frozen values without behaviour."""

@@ -1,0 +1,271 @@
+"""Everything that must exist for a project to run, resolved; and the steps that make it so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from devenv.model.pins import ImageRecipe
+from devenv.model.project import Limits, Task
+
+MountKind = Literal["bind", "volume", "tmpfs"]
+ContainerKind = Literal["app", "service"]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image a container runs.
+
+    Args:
+        reference: The local tag that names it in the engine, derived from its pin.
+        key: The hash of everything that decides its bytes; 64 hex digits.
+        recipe: How to build it; None for an image that is pulled.
+        digest: The config digest it must have, when a build has told already.
+    """
+
+    reference: str
+    key: str
+    recipe: ImageRecipe | None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Something attached to a container's file system.
+
+    Args:
+        source: A host path for `bind`, the engine's volume name for `volume`, empty for `tmpfs`.
+        target: Absolute path inside.
+    """
+
+    kind: MountKind
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A TCP port of a container, published on the host at `address`."""
+
+    container: int
+    host: int
+    address: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One check that must pass before a container counts as ready.
+
+    Exactly one of `tcp`, `http`, `exec`, `log` is set; `http` is a path on port `port`.
+    """
+
+    tcp: int | None = None
+    http: str | None = None
+    port: int | None = None
+    exec: tuple[str, ...] | None = None
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """All probes must pass, cheapest first, within `timeout` seconds; no probe means: running is ready."""
+
+    probes: tuple[Probe, ...] = ()
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The health check declared to the engine for other tools; times in seconds."""
+
+    command: tuple[str, ...]
+    interval: float
+    timeout: float
+    retries: int
+    start_period: float
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of the environment.
+
+    Args:
+        name: The engine's name, `<instance>-<unit>-<replica>`.
+        unit: The app's or service's name; its host name in the network.
+        replica: Counted from 1.
+        image: A reference from `Blueprint.images`.
+        entrypoint: None keeps the image's.
+        command: None keeps the image's.
+        user: `uid:gid`; None keeps the image's.
+        setup: Whether the start script runs setup commands before `run`; its log then tells when that is done.
+        needs: Units that must be ready before this one starts.
+        stop_grace: Seconds between the stop signal and SIGKILL.
+        config_hash: SHA-256 of everything above and below that the engine fixes at creation; set by `blueprint`.
+    """
+
+    name: str
+    unit: str
+    kind: ContainerKind
+    image: str
+    replica: int = 1
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    working_dir: str | None = None
+    mounts: tuple[Mount, ...] = ()
+    ports: tuple[Port, ...] = ()
+    needs: tuple[str, ...] = ()
+    setup: bool = False
+    readiness: Readiness = Readiness()
+    health: Health | None = None
+    limits: Limits = Limits()
+    stop_signal: str | None = None
+    stop_grace: int = 10
+    labels: Mapping[str, str] = field(default_factory=dict)
+    config_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The instance's own bridge network."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A named volume."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """Everything that must exist.
+
+    Args:
+        project: The project's name.
+        instance: The name that prefixes every resource; compose's project name.
+        folder: The checkout's absolute path on the host.
+        images: Without doubles, in order of first use.
+        containers: A unit's needs stand before it.
+        host_env: What `devenv env` prints: variables for programs on the host.
+    """
+
+    project: str
+    instance: str
+    folder: str
+    images: tuple[Image, ...]
+    network: Network
+    volumes: tuple[Volume, ...]
+    containers: tuple[Container, ...]
+    tasks: tuple[Task, ...] = ()
+    host_env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What a machine and a checkout add to a blueprint; never part of a pin.
+
+    Args:
+        instance: The name that prefixes every resource.
+        folder: The checkout's absolute path on the host.
+        user: `uid:gid` apps run as.
+        ports: Host port chosen for a unit's container port, by `<unit>/<port>`.
+        certificates: Host path of a CA bundle to mount into containers, or None.
+        env: Proxy variables for every container.
+        passwd: Host path of a passwd file for an app image, by image key.
+    """
+
+    instance: str
+    folder: str
+    user: str = "0:0"
+    ports: Mapping[str, int] = field(default_factory=dict)
+    certificates: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    passwd: Mapping[str, str] = field(default_factory=dict)
+
+
+# --- what is there, and the way to what must be ---
+
+ContainerStatus = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenContainer:
+    """A container the engine has.
+
+    Args:
+        name: Without a leading slash.
+        image: The image's id in the engine.
+        address: In the instance's network; empty when it does not run.
+        status_text: As the engine words it: `Up 3 minutes (healthy)`.
+    """
+
+    id: str
+    name: str
+    image: str
+    status: ContainerStatus
+    status_text: str
+    labels: Mapping[str, str]
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenObject:
+    """A network or volume the engine has."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the engine has of one instance, found by label."""
+
+    containers: tuple[SeenContainer, ...] = ()
+    networks: tuple[SeenObject, ...] = ()
+    volumes: tuple[SeenObject, ...] = ()
+
+
+StepVerb = Literal["build", "create", "start", "stop", "remove", "wait", "keep"]
+StepKind = Literal["image", "network", "volume", "container"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One engine call.
+
+    Args:
+        id: Unique in the plan: `create container bookshop-web-1`.
+        target: The object's name.
+        cause: Why, for people: `missing`, `image changed`, `env changed: LOG_LEVEL`.
+        after: Ids of the steps that must be done first.
+        unit: The app or service it belongs to, for showing.
+    """
+
+    verb: StepVerb
+    kind: StepKind
+    target: str
+    cause: str
+    after: tuple[str, ...] = ()
+    unit: str | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.verb} {self.kind} {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Ordered steps; `kept` names the containers that already are as they must be."""
+
+    steps: tuple[Step, ...]
+    kept: tuple[str, ...] = ()

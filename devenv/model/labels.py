@@ -1,0 +1,25 @@
+"""The labels that hold all of devenv's state in the engine, and those other tools group by."""
+
+from __future__ import annotations
+
+INSTANCE = "dev.devenv.instance"
+"""The instance's name; every object devenv makes carries it, and devenv changes no object without it."""
+FOLDER = "dev.devenv.folder"
+"""The checkout's absolute path on the host."""
+UNIT = "dev.devenv.unit"
+KIND = "dev.devenv.kind"
+CONFIG = "dev.devenv.config"
+"""SHA-256 of the container's configuration."""
+PIN = "dev.devenv.pin"
+"""On an image: the key of the recipe it was built from."""
+
+COMPOSE_PROJECT = "com.docker.compose.project"
+COMPOSE_SERVICE = "com.docker.compose.service"
+COMPOSE_NUMBER = "com.docker.compose.container-number"
+COMPOSE_ONEOFF = "com.docker.compose.oneoff"
+COMPOSE_NETWORK = "com.docker.compose.network"
+COMPOSE_VOLUME = "com.docker.compose.volume"
+COMPOSE_CONFIG_FILES = "com.docker.compose.project.config_files"
+COMPOSE_WORKING_DIR = "com.docker.compose.project.working_dir"
+COMPOSE_CONFIG_HASH = "com.docker.compose.config-hash"
+COMPOSE_VERSION = "com.docker.compose.version"

@@ -1,0 +1,34 @@
+"""What belongs to this machine and user and never to a project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The user's `config.toml`, `DEVENV_*` and the host's own settings, resolved.
+
+    Args:
+        engine: An engine address, or None to search.
+        mirror: Address of the Debian archive's root, as apt's `URIs` has it; None means the host's apt sources.
+        security_mirror: The same for the security archive.
+        snapshot: Address of a snapshot archive, tried last; None means there is none.
+        proxy: `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, as far as set, upper-case names.
+        certificates: Extra CA certificates or whole bundles, PEM files.
+        user: `uid:gid` that apps run as.
+        cache: Folder for what can be fetched or made again.
+        state: Folder for locks and logs.
+    """
+
+    engine: str | None = None
+    mirror: str | None = None
+    security_mirror: str | None = None
+    snapshot: str | None = None
+    proxy: Mapping[str, str] = field(default_factory=dict)
+    certificates: tuple[Path, ...] = ()
+    user: str = "0:0"
+    cache: Path = Path()
+    state: Path = Path()

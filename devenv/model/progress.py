@@ -1,0 +1,32 @@
+"""How long work tells what it is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One report of a piece of work under way.
+
+    Args:
+        subject: What is worked on: `postgres`, `package index`.
+        action: Present participle: `downloading`, `configuring`, `packing`.
+        done: So far, in `unit`.
+        total: At the end, None when unknown.
+    """
+
+    subject: str
+    action: str
+    done: int
+    total: int | None
+    unit: Literal["bytes", "packages", "steps"]
+
+
+Report = Callable[[Progress], None]
+
+
+def silence(progress: Progress) -> None:
+    """Report to nobody."""

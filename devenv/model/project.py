@@ -1,0 +1,167 @@
+"""What a `devenv.toml` says, checked and with every default filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Origin = Literal["debian", "registry"]
+Action = Literal["sync", "setup", "restart", "rebuild"]
+SyncMode = Literal["auto", "bind", "copy"]
+
+Option = str | int | float | bool | tuple[str, ...] | Mapping[str, str]
+"""The value of a catalog option such as `databases` or `settings`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """How to find out that a container serves; exactly one of the four is set.
+
+    Args:
+        tcp: A port that accepts connections.
+        http: A path that answers with a status below 400, on `port`.
+        exec: A command that exits with 0 inside; one string is given to `sh -c`.
+        log: A regular expression that a line of the log matches.
+        port: For `http`; None means the container's first port.
+        timeout: Seconds until it counts as failed.
+    """
+
+    tcp: int | None = None
+    http: str | None = None
+    exec: tuple[str, ...] | None = None
+    log: str | None = None
+    port: int | None = None
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most a container may use; None is no limit.
+
+    Args:
+        cpus: Cores, may be a fraction.
+        memory: Bytes.
+        pids: Processes.
+    """
+
+    cpus: float | None = None
+    memory: int | None = None
+    pids: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StackRequest:
+    """A stack an app asks for; `version` None means the catalog's default."""
+
+    name: str
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A container that runs the project's own code.
+
+    Args:
+        name: The table's key; also its host name in the network.
+        like: The app whose image, packages and setup it shares, already merged into the other fields.
+        image: An image reference that replaces stack and packages.
+        dir: The synced folder, relative to the project.
+        setup: Shell commands, run inside when their inputs change.
+        run: A shell command; None keeps the container idle.
+        ports: Container ports, published on 127.0.0.1 under the same number.
+        needs: Names of services and apps that must be ready first.
+    """
+
+    name: str
+    like: str | None = None
+    stacks: tuple[StackRequest, ...] = ()
+    image: str | None = None
+    origin: Origin = "registry"
+    dir: str = "."
+    packages: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    run: str | None = None
+    ports: tuple[int, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    ready: Ready | None = None
+    replicas: int = 1
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A backing container.
+
+    Args:
+        name: The table's key; also its host name in the network.
+        use: The catalog entry, None for a service by `image`.
+        version: As asked for; None means the catalog's default.
+        options: Values for the options that the catalog entry declares.
+        port: A fixed host port for the main port; None lets devenv choose one per checkout.
+        ports: Container ports, for a service by `image`.
+        volumes: Volume name to path inside, for a service by `image`.
+    """
+
+    name: str
+    use: str | None
+    origin: Origin = "registry"
+    image: str | None = None
+    version: str | None = None
+    options: Mapping[str, Option] = field(default_factory=dict)
+    port: int | None = None
+    ports: tuple[int, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    ready: Ready | None = None
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A named shell command, run inside `app` by `devenv run`."""
+
+    name: str
+    run: str
+    app: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRule:
+    """What a change of a path that matches `path` (gitignore syntax) does."""
+
+    path: str
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """How files reach the apps."""
+
+    mode: SyncMode = "auto"
+    ignore: tuple[str, ...] = ()
+    rules: tuple[SyncRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder with a `devenv.toml`, read.
+
+    Args:
+        root: Absolute path of the folder.
+        name: A DNS label.
+        suite: The Debian release that images of origin debian are built from.
+        platforms: Architectures the lockfile covers, as Debian names them (`amd64`, `arm64`); () means the engine's own.
+    """
+
+    root: Path
+    name: str
+    suite: str = "trixie"
+    apps: tuple[App, ...] = ()
+    services: tuple[Service, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    sync: Sync = Sync()
+    platforms: tuple[str, ...] = ()
