@@ -144,8 +144,8 @@ class ImageRecipe:
         name: For people: `postgres`, `bookshop-web`.
         layers: Bottom first.
         files: By layer name; laid into that layer.
-        drop: Paths removed after the packages are configured, by layer name (a folder keeps itself and loses its content
-            when the path ends with `/`).
+        drop: Paths removed after the packages are configured, by layer name; of a path that ends with `/` only what
+            is in the folder.
         epoch: Seconds since 1970; every later time stamp becomes this.
     """
 

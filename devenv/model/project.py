@@ -154,7 +154,7 @@ class Project:
         root: Absolute path of the folder.
         name: A DNS label.
         suite: The Debian release that images of origin debian are built from.
-        platforms: Architectures the lockfile covers, as Debian names them (`amd64`, `arm64`); () means the engine's own.
+        platforms: Architectures the lockfile covers, as Debian names them (`amd64`); () means the engine's own.
     """
 
     root: Path
