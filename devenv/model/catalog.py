@@ -1,0 +1,129 @@
+"""What the catalog's files say: services and stacks as data.
+
+In strings, `{name}` stands for a value: an option of the entry, `{version}`, `{project}`, and in `provides` also
+`{host}` and `{port}`; `{databases}` is a list joined by commas, `{databases.first}` its first item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from devenv.model.project import Ready
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFile:
+    """A file of the entry's folder, put into the image; without `source` it is a folder.
+
+    Args:
+        path: Absolute, inside.
+        source: Name in the folder beside the entry's TOML file.
+        mode: Permission bits.
+        early: Laid down before the packages are configured.
+    """
+
+    path: str
+    source: str | None = None
+    mode: int = 0o644
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDebian:
+    """How the entry is made from Debian packages.
+
+    Args:
+        packages: By suite, by version.
+        default: Version by suite.
+        path: Folders put before `PATH`'s usual ones.
+        drop: Paths removed after configuring; of a path that ends with `/` only what is in it.
+    """
+
+    packages: Mapping[str, Mapping[str, tuple[str, ...]]]
+    default: Mapping[str, str]
+    files: tuple[EntryFile, ...] = ()
+    path: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRegistry:
+    """Which image of a registry the entry is; `tag` may use `{version}`."""
+
+    image: str
+    default: str
+    versions: tuple[str, ...]
+    tag: str = "{version}"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryOption:
+    """A key that `[services.<name>]` may have for this entry.
+
+    Args:
+        summary: One line for people.
+        type: `files` is a list of globs in the project.
+        default: For a list, its items; `{project}` may be used.
+        argument: Appended to the command for each item; `{key}` and `{value}` stand for it.
+        into: For `files`: the folder inside where they are mounted, in order.
+    """
+
+    summary: str
+    type: Literal["string", "list", "table", "files"]
+    default: tuple[str, ...] = ()
+    argument: tuple[str, ...] = ()
+    into: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEntry:
+    """One file in `templates/services/`.
+
+    Args:
+        ports: Name to container port; the first is the main one.
+        volumes: Name to path inside.
+        ready: All must pass, cheapest first.
+        health: The command declared to the engine as health check.
+        client: The command of `devenv connect`.
+        provides: Variables for the apps that need it.
+    """
+
+    summary: str
+    docs: str
+    debian: EntryDebian | None = None
+    registry: EntryRegistry | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready: tuple[Ready, ...] = ()
+    health: tuple[str, ...] = ()
+    client: tuple[str, ...] = ()
+    provides: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, EntryOption] = field(default_factory=dict)
+    stop_signal: str = ""
+    stop_grace: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class StackEntry:
+    """One file in `templates/stacks/`.
+
+    Args:
+        env: For the app; `{home}` is the app's home folder.
+        prepare: Shell commands before the app's own `setup`, under the same rule.
+        inputs: Globs in the app's folder; a change runs setup again.
+    """
+
+    summary: str
+    docs: str
+    debian: EntryDebian | None = None
+    registry: EntryRegistry | None = None
+    path: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    prepare: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
