@@ -6,9 +6,9 @@ mkdir -p "$HOME/.devenv"
 mark=$HOME/.devenv/setup-$key
 exec 9>"$HOME/.devenv/lock"
 flock 9
-done=$(cat "$mark" 2>/dev/null)
+last=$(cat "$mark" 2>/dev/null)
 while [ "$1" != -- ]; do
-  if [ "$done" != "$hash" ]; then
+  if [ "$last" != "$hash" ]; then
     printf 'devenv: setup: %s\n' "$1"
     rm -f "$mark"
     sh -ec "$1" 9>&- </dev/null
@@ -23,7 +23,7 @@ while [ "$1" != -- ]; do
   shift
 done
 shift
-[ "$done" = "$hash" ] || printf %s "$hash" >"$mark"
+[ "$last" = "$hash" ] || printf %s "$hash" >"$mark"
 flock -u 9
 exec 9>&-
 printf 'devenv: setup done\n'

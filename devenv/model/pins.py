@@ -52,12 +52,15 @@ class Layer:
         request: The packages asked for by name, sorted.
         parent: The layer below; None for `base`.
         runs: dpkg runs in order, the packages of each in install order.
+        epoch: Date of the newest index it was resolved from, seconds since 1970: no file in the layer is younger.
+            It is the layer's own, so that locking another layer later leaves this one's bytes alone.
     """
 
     name: str
     request: tuple[str, ...]
     parent: str | None
     runs: tuple[tuple[Package, ...], ...]
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,6 @@ class DebianPins:
     sources: tuple[Source, ...]
     layers: Mapping[str, Layer]
     images: Mapping[str, str]
-
-    @property
-    def epoch(self) -> int:
-        """The newest source's date: the time every file in an image carries at most."""
-        return max(source.date for source in self.sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +144,6 @@ class ImageRecipe:
         files: By layer name; laid into that layer.
         drop: Paths removed after the packages are configured, by layer name; of a path that ends with `/` only what
             is in the folder.
-        epoch: Seconds since 1970; every later time stamp becomes this.
     """
 
     name: str
@@ -155,4 +152,8 @@ class ImageRecipe:
     files: Mapping[str, tuple[ImageFile, ...]]
     drop: Mapping[str, tuple[str, ...]]
     config: ImageConfig
-    epoch: int
+
+    @property
+    def epoch(self) -> int:
+        """When the image counts as created: the newest layer's date."""
+        return max(layer.epoch for layer in self.layers)

@@ -1,0 +1,22 @@
+"""Hashes of values: equal values, equal hash, on every machine and Python."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+
+def of(value: object) -> str:
+    """SHA-256 of a value's canonical JSON, lower-case hex; bytes count by their own hash."""
+    text = json.dumps(value, default=_plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, bytes):
+        return {"sha256": hashlib.sha256(value).hexdigest()}
+    raise TypeError(f"no canonical form for {type(value).__name__}")

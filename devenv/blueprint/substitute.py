@@ -1,0 +1,40 @@
+"""Puts values into the catalog's strings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from devenv.errors import DevenvError
+
+Values = Mapping[str, str | tuple[str, ...]]
+
+_NAME = re.compile(r"\{([a-z_]+)(\.first)?\}")
+
+
+def text(template: str, values: Values) -> str:
+    """Replace each `{name}`, once: a value that looks like a name is left alone.
+
+    Raises:
+        DevenvError: The catalog names something that has no value.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        found = values.get(match[1])
+        if found is None:
+            raise DevenvError(f"the catalog asks for `{match[0]}`, which has no value here")
+        if isinstance(found, str):
+            return found
+        return found[0] if match[2] and found else "" if match[2] else ",".join(found)
+
+    return _NAME.sub(value, template)
+
+
+def each(templates: tuple[str, ...], values: Values) -> tuple[str, ...]:
+    """`text` for every item."""
+    return tuple(text(one, values) for one in templates)
+
+
+def table(templates: Mapping[str, str], values: Values) -> dict[str, str]:
+    """`text` for every value of a table."""
+    return {key: text(one, values) for key, one in templates.items()}
