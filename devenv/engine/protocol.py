@@ -19,6 +19,7 @@ class EngineInfo:
         version: `20.10.24`.
         architecture: As Debian names it: `amd64`, `arm64`.
         local: Whether it shares this host's files and network.
+        routable: Whether containers' own addresses can be reached from this host.
     """
 
     address: str
@@ -26,6 +27,7 @@ class EngineInfo:
     version: str
     architecture: str
     local: bool
+    routable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class ContainerState:
         exit_code: None while it has not ended.
         oom_killed: Whether the kernel ended it for lack of memory.
         address: In its network, empty when it does not run.
+        log_start: Seconds since 1970 where the log of its present run begins; 0 when it never ended before.
     """
 
     id: str
@@ -57,6 +60,7 @@ class ContainerState:
     exit_code: int | None
     oom_killed: bool
     address: str
+    log_start: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,10 @@ class Engine(Protocol):
         ...
 
     def stop(self, container: str, grace: int) -> None:
-        """Send its stop signal, SIGKILL after `grace` seconds, and wait for the end; a stopped one stays as it is."""
+        """Send its stop signal, SIGKILL after `grace` seconds, and wait for the end.
+
+        One that is stopped or gone already is no error.
+        """
         ...
 
     def remove(self, kind: StepKind, name: str) -> None:
@@ -144,12 +151,17 @@ class Engine(Protocol):
     def look(self, container: str) -> ContainerState: ...
 
     def read(
-        self, container: str, what: Literal["logs", "follow", "files"], tail: int | None = None
+        self,
+        container: str,
+        what: Literal["logs", "follow", "files"],
+        tail: int | None = None,
+        since: float | None = None,
     ) -> Iterator[Chunk]:
         """Stream what is in a container: its log so far, its log until it ends, or its whole file system as one tar.
 
         Args:
             tail: Only the last lines of a log.
+            since: Only what was logged after this moment, seconds since 1970.
         """
         ...
 

@@ -1,0 +1,188 @@
+"""Our types to the engine's JSON, and back: the only place that knows its field names."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from devenv.engine.protocol import Chunk, Command, ContainerState, EngineInfo
+from devenv.model.blueprint import Container, Mount, Port, SeenContainer, SeenObject
+
+Body = dict[str, Any]
+
+_SECOND = 1_000_000_000
+_DEBIAN_ARCHITECTURES = {"arm": "armhf", "386": "i386", "ppc64le": "ppc64el"}
+_NEVER = "0001-01-01"
+_STREAMS: Mapping[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
+
+
+def container(wanted: Container, network: str | None) -> Body:
+    """The body of a container's creation."""
+    body: Body = {
+        "Image": wanted.image,
+        "Env": [f"{name}={value}" for name, value in wanted.env.items()],
+        "Labels": dict(wanted.labels),
+        "ExposedPorts": {f"{port.container}/tcp": {} for port in wanted.ports},
+        "StopTimeout": wanted.stop_grace,
+        "HostConfig": _host_config(wanted, network),
+    }
+    optional = {
+        "Entrypoint": None if wanted.entrypoint is None else list(wanted.entrypoint),
+        "Cmd": None if wanted.command is None else list(wanted.command),
+        "User": wanted.user,
+        "WorkingDir": wanted.working_dir,
+        "StopSignal": wanted.stop_signal,
+        "Healthcheck": _health(wanted),
+    }
+    body.update({name: value for name, value in optional.items() if value is not None})
+    if network is not None:
+        body["NetworkingConfig"] = {"EndpointsConfig": {network: {"Aliases": [wanted.unit]}}}
+    return body
+
+
+def _host_config(wanted: Container, network: str | None) -> Body:
+    limits = wanted.limits
+    return {
+        "NetworkMode": network or "none",
+        "Mounts": [_mount(mount) for mount in wanted.mounts],
+        "PortBindings": _bindings(wanted.ports),
+        "RestartPolicy": {"Name": "no"},
+        "Init": True,
+        "NanoCpus": round((limits.cpus or 0) * _SECOND),
+        "Memory": limits.memory or 0,
+        "PidsLimit": limits.pids,
+    }
+
+
+def _mount(mount: Mount) -> Body:
+    body: Body = {"Type": mount.kind, "Target": mount.target, "ReadOnly": mount.read_only}
+    if mount.source:
+        body["Source"] = mount.source
+    return body
+
+
+def _bindings(ports: Iterable[Port]) -> Body:
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for port in ports:
+        binding = {"HostIp": port.address, "HostPort": str(port.host)}
+        bindings.setdefault(f"{port.container}/tcp", []).append(binding)
+    return bindings
+
+
+def _health(wanted: Container) -> Body | None:
+    health = wanted.health
+    if health is None:
+        return None
+    return {
+        "Test": ["CMD", *health.command],
+        "Interval": round(health.interval * _SECOND),
+        "Timeout": round(health.timeout * _SECOND),
+        "Retries": health.retries,
+        "StartPeriod": round(health.start_period * _SECOND),
+    }
+
+
+def execution(command: Command) -> Body:
+    """The body of a command's creation in a running container."""
+    return {
+        "AttachStdin": command.interactive or command.stdin is not None,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Tty": command.interactive,
+        "Cmd": list(command.argv),
+        "Env": [f"{name}={value}" for name, value in (command.env or {}).items()],
+        "User": command.user or "",
+        "WorkingDir": command.working_dir or "",
+    }
+
+
+def seen_container(entry: Body) -> SeenContainer:
+    """A container as the engine lists it."""
+    return SeenContainer(
+        id=entry["Id"],
+        name=entry["Names"][0].removeprefix("/"),
+        image=entry["ImageID"],
+        status=entry["State"],
+        status_text=entry["Status"],
+        labels=entry.get("Labels") or {},
+        address=_address(entry),
+    )
+
+
+def seen_object(entry: Body) -> SeenObject:
+    """A network or volume as the engine lists it; a volume's name is its id."""
+    return SeenObject(id=entry.get("Id") or entry["Name"], name=entry["Name"], labels=entry.get("Labels") or {})
+
+
+def state(entry: Body) -> ContainerState:
+    """A container as the engine tells it in full."""
+    told = entry["State"]
+    ended = told["Status"] in ("exited", "dead")
+    return ContainerState(
+        id=entry["Id"],
+        running=bool(told["Running"]),
+        exit_code=told["ExitCode"] if ended else None,
+        oom_killed=bool(told.get("OOMKilled")),
+        address=_address(entry),
+        log_start=_log_start(told["StartedAt"], told["FinishedAt"]),
+    )
+
+
+def _address(entry: Body) -> str:
+    networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+    addresses = (network.get("IPAddress") or network.get("GlobalIPv6Address") or "" for network in networks.values())
+    return next(filter(None, addresses), "")
+
+
+def _log_start(started: str, finished: str) -> float:
+    """The middle between the last run's end and this run's start.
+
+    An old line may be written down just after the recorded end, and a new one just before the recorded start (20.10
+    takes that time after the process runs), so neither moment parts the two logs.
+    """
+    if started.startswith(_NEVER) or finished.startswith(_NEVER):
+        return 0.0
+    begin, end = _seconds(started), _seconds(finished)
+    return (begin + end) / 2 if begin > end else 0.0
+
+
+def _seconds(moment: str) -> float:
+    """Read RFC 3339 with up to nine decimals, of which `datetime` takes six."""
+    whole, _, fraction = moment.rstrip("Z").partition(".")
+    digits = fraction.split("+")[0].split("-")[0]
+    zone = fraction[len(digits) :] or "+00:00"
+    return datetime.fromisoformat(f"{whole}.{digits[:6]:0<6}{zone}").timestamp()
+
+
+def info(address: str, version: Body) -> EngineInfo:
+    """The engine, told by its answer to `/version`."""
+    components = [component.get("Name", "") for component in version.get("Components") or []]
+    local = _on_this_host(address) and version.get("KernelVersion") == platform.release()
+    architecture = str(version.get("Arch", ""))
+    return EngineInfo(
+        address=address,
+        name=_name(components, (version.get("Platform") or {}).get("Name") or ""),
+        version=version.get("Version", ""),
+        architecture=_DEBIAN_ARCHITECTURES.get(architecture, architecture),
+        local=local,
+        routable=local and "rootlesskit" not in components and not address.startswith("unix:///run/user/"),
+    )
+
+
+def _on_this_host(address: str) -> bool:
+    parts = urlsplit(address)
+    return parts.scheme == "unix" or parts.hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def _name(components: Iterable[str], platform_name: str) -> str:
+    if any(component.startswith("Podman") for component in components):
+        return "Podman"
+    return "Docker Desktop" if platform_name.startswith("Docker Desktop") else "Docker Engine"
+
+
+def chunk(header: bytes, data: bytes) -> Chunk:
+    """One frame of multiplexed output; its header's first byte names the stream."""
+    return Chunk(_STREAMS.get(header[0], "stdout"), data)
