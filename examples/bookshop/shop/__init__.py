@@ -1,0 +1,1 @@
+"""A small bookshop: its stock in PostgreSQL, answers remembered in Redis."""
