@@ -87,9 +87,9 @@ def unknown(kind: str, name: str, known: Iterable[str], *, where: Place | None =
     return DevenvError(f"unknown {kind} `{name}`", hint=hint, where=where)
 
 
-def packages(debian: EntryDebian | None, *, what: str, suite: str, version: str | None, where: Place | None) -> (
-    tuple[str, tuple[str, ...]]
-):
+def packages(
+    debian: EntryDebian | None, *, what: str, suite: str, version: str | None, where: Place | None
+) -> tuple[str, tuple[str, ...]]:
     """The version chosen and the Debian packages to ask for.
 
     Raises:
@@ -97,9 +97,7 @@ def packages(debian: EntryDebian | None, *, what: str, suite: str, version: str 
     """
     versions = debian.packages.get(suite, {}) if debian else {}
     if debian is None or not versions:
-        raise DevenvError(
-            f"Debian {suite} does not have {what}", hint='set `images = "registry"` for it', where=where
-        )
+        raise DevenvError(f"Debian {suite} does not have {what}", hint='set `images = "registry"` for it', where=where)
     chosen = version or debian.default[suite]
     if chosen not in versions:
         have = ", ".join(f"`{one}`" for one in versions)
@@ -199,6 +197,7 @@ for _one in (ServiceEntry, StackEntry, EntryDebian, EntryFile, EntryOption, Read
     _one.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[union-attr]  # read by TypeAdapter
 
 
+@functools.cache
 def _read(entry: type[Entry], file: Path) -> Entry:
     document = toml.read(file, name=file.name)
     try:

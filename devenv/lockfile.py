@@ -172,9 +172,7 @@ def _layer(name: str, table: Mapping[str, Any]) -> Layer:
     body = str(table["packages"]).strip("\n")
     runs = tuple(tuple(_package(line) for line in run.split("\n")) for run in body.split("\n\n")) if body else ()
     parent = table.get("parent")
-    return Layer(
-        name, tuple(table["request"]), None if parent is None else str(parent), runs, int(table["epoch"])
-    )
+    return Layer(name, tuple(table["request"]), None if parent is None else str(parent), runs, int(table["epoch"]))
 
 
 def _package(line: str) -> Package:

@@ -98,6 +98,7 @@ class Container:
         image: A reference from `Blueprint.images`.
         entrypoint: None keeps the image's.
         command: None keeps the image's.
+        base_env: The part of `env` without which the command makes no sense: home, path, the stacks' own.
         user: `uid:gid`; None keeps the image's.
         setup: Whether the start script runs setup commands before `run`; its log then tells when that is done.
         needs: Units that must be ready before this one starts.
@@ -113,6 +114,7 @@ class Container:
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    base_env: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     working_dir: str | None = None
     mounts: tuple[Mount, ...] = ()
@@ -180,7 +182,7 @@ class Placement:
         ports: Host port chosen for a unit's container port, by `<unit>/<port>`.
         certificates: Host path of a CA bundle to mount into containers, or None.
         env: Proxy variables for every container.
-        passwd: Host path of a passwd file for an app image, by image key.
+        passwd: Host folder of passwd files for the app images, named by image key; None when apps run as root.
     """
 
     instance: str
@@ -189,7 +191,7 @@ class Placement:
     ports: Mapping[str, int] = field(default_factory=dict)
     certificates: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
-    passwd: Mapping[str, str] = field(default_factory=dict)
+    passwd: str | None = None
 
 
 # --- what is there, and the way to what must be ---

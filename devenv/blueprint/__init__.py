@@ -1,0 +1,156 @@
+"""Resolves a project, its lockfile and its place on a machine into everything that must exist. Pure."""
+
+from __future__ import annotations
+
+import graphlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from devenv.blueprint import containers, hashing, images
+from devenv.catalog import Catalog
+from devenv.model import labels
+from devenv.model.blueprint import Blueprint, Container, Image, Network, Placement, Volume
+from devenv.model.pins import DebianPins
+from devenv.model.project import App, Project, Service
+
+COMPOSE_FILE = ".devenv/compose.yaml"
+
+# Fields that the engine fixes when it creates a container: a change of one means a new container.
+_FIXED = (
+    "image",
+    "entrypoint",
+    "command",
+    "env",
+    "user",
+    "working_dir",
+    "mounts",
+    "ports",
+    "health",
+    "limits",
+    "stop_signal",
+    "stop_grace",
+)
+
+
+def make(project: Project, entries: Catalog, pins: DebianPins | None, placement: Placement) -> Blueprint:
+    """Resolve everything that must exist.
+
+    Args:
+        pins: The lockfile's for the engine's architecture.
+
+    Raises:
+        DevenvError: The catalog or the lockfile lacks something, or a path leads out of the project.
+    """
+    found: dict[str, Image] = {}
+    units: dict[str, Container] = {}
+    for service in project.services:
+        image = found.setdefault(f"service {service.name}", images.for_service(project, service, entries, pins))
+        units[service.name] = containers.for_service(project, service, entries, image, placement)
+    for app in project.apps:
+        image = found.setdefault(f"app {app.name}", images.for_app(project, app, entries, pins))
+        provided = variables(project, entries, needs(project, app))
+        units[app.name] = containers.for_app(project, app, entries, image, placement, provided)
+    return Blueprint(
+        project=project.name,
+        instance=placement.instance,
+        folder=placement.folder,
+        images=tuple({image.reference: image for image in found.values()}.values()),
+        network=_network(placement),
+        volumes=_volumes(placement, units.values()),
+        containers=tuple(_labelled(units[name], placement) for name in _ordered(units)),
+        tasks=project.tasks,
+        host_env=_host_env(project, entries, placement),
+    )
+
+
+def needs(project: Project, app: App) -> tuple[Service, ...]:
+    """The services among an app's needs."""
+    return tuple(service for service in project.services if service.name in app.needs)
+
+
+def variables(
+    project: Project, entries: Catalog, services: tuple[Service, ...], ports: Mapping[str, int] | None = None
+) -> dict[str, str]:
+    """What services provide, the later of two of a kind under names with its own name in front.
+
+    Args:
+        ports: Host ports by `<service>/<port>`: the variables for programs on the host; None: for apps.
+    """
+    merged: dict[str, str] = {}
+    for service in services:
+        here = {} if ports is None else _ports_of(service, ports)
+        host = service.name if ports is None else "127.0.0.1"
+        provided = containers.provides(project, service, entries, host=host, ports=here)
+        prefix = f"{service.name.upper().replace('-', '_')}_" if merged.keys() & provided.keys() else ""
+        merged |= {prefix + key: value for key, value in provided.items()}
+    return merged
+
+
+def service_ports(project: Project, entries: Catalog) -> dict[str, int | None]:
+    """Every service's ports to publish, by `<service>/<port>`, with the host port where it is fixed."""
+    ports: dict[str, int | None] = {}
+    for service in project.services:
+        declared = tuple(entries.service(service.use).ports.values()) if service.use else service.ports
+        for index, port in enumerate(declared):
+            ports[f"{service.name}/{port}"] = service.port if index == 0 else None
+    return ports
+
+
+def _ports_of(service: Service, ports: Mapping[str, int]) -> dict[int, int]:
+    prefix = f"{service.name}/"
+    return {int(key.removeprefix(prefix)): host for key, host in ports.items() if key.startswith(prefix)}
+
+
+def _host_env(project: Project, entries: Catalog, placement: Placement) -> dict[str, str]:
+    return variables(project, entries, project.services, placement.ports)
+
+
+def _ordered(units: Mapping[str, Container]) -> tuple[str, ...]:
+    graph = {name: [one for one in unit.needs if one in units] for name, unit in units.items()}
+    return tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+def _network(placement: Placement) -> Network:
+    return Network(
+        name=f"{placement.instance}_default",
+        labels=_common(placement) | {labels.COMPOSE_NETWORK: "default"},
+        options={"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"},
+    )
+
+
+def _volumes(placement: Placement, units: Iterable[Container]) -> tuple[Volume, ...]:
+    names = {mount.source for unit in units for mount in unit.mounts if mount.kind == "volume"}
+    prefix = f"{placement.instance}_"
+    return tuple(
+        Volume(name, _common(placement) | {labels.COMPOSE_VOLUME: name.removeprefix(prefix)}) for name in sorted(names)
+    )
+
+
+def _common(placement: Placement) -> dict[str, str]:
+    return {
+        labels.INSTANCE: placement.instance,
+        labels.FOLDER: placement.folder,
+        labels.COMPOSE_PROJECT: placement.instance,
+    }
+
+
+def _labelled(container: Container, placement: Placement) -> Container:
+    """Add the labels that tell devenv and compose what this container is, the hash of its configuration included."""
+    parts = {name: hashing.of(getattr(container, name))[:8] for name in _FIXED}
+    config = hashing.of(parts)
+    own = {
+        labels.UNIT: container.unit,
+        labels.KIND: container.kind,
+        labels.CONFIG: config,
+        labels.GRACE: str(container.stop_grace),
+        labels.PARTS: json.dumps(parts, separators=(",", ":")),
+        labels.COMPOSE_SERVICE: container.unit,
+        labels.COMPOSE_NUMBER: str(container.replica),
+        labels.COMPOSE_ONEOFF: "False",
+        labels.COMPOSE_CONFIG_HASH: config,
+        labels.COMPOSE_WORKING_DIR: placement.folder,
+        labels.COMPOSE_CONFIG_FILES: f"{placement.folder}/{COMPOSE_FILE}",
+        labels.COMPOSE_DEPENDS_ON: ",".join(f"{name}:service_healthy:false" for name in container.needs),
+    }
+    return replace(container, labels=_common(placement) | own, config_hash=config)

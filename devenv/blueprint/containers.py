@@ -1,0 +1,269 @@
+"""What the engine is to run for each app and each service."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from devenv import catalog
+from devenv.blueprint import images, setup, substitute
+from devenv.catalog import Catalog
+from devenv.errors import DevenvError
+from devenv.model.blueprint import Container, Health, Image, Mount, Placement, Port, Probe, Readiness
+from devenv.model.catalog import EntryOption, ServiceEntry
+from devenv.model.project import App, Option, Project, Ready, Service
+
+PASSWD = "/etc/passwd"
+CERTIFICATES = "/etc/devenv/ca-certificates.pem"
+CERTIFICATE_VARIABLES = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "PIP_CERT",
+    "NODE_EXTRA_CA_CERTS",
+    "GIT_SSL_CAINFO",
+)
+# Health is for other tools to show, our own readiness does not wait for it: often enough to be true, rare enough
+# to cost nothing.
+HEALTH_INTERVAL, HEALTH_TIMEOUT, HEALTH_RETRIES = 2.0, 5.0, 5
+
+
+def for_service(project: Project, service: Service, entries: Catalog, image: Image, placement: Placement) -> Container:
+    """The container of a service from the catalog."""
+    assert service.use is not None
+    entry = entries.service(service.use)
+    values = _values(project, service, entry)
+    return Container(
+        name=f"{placement.instance}-{service.name}-1",
+        unit=service.name,
+        kind="service",
+        image=image.reference,
+        command=(*substitute.each(entry.command, values), *_arguments(service, entry)) or None,
+        env=_surroundings(placement) | substitute.table(entry.env, values) | dict(service.env),
+        mounts=(
+            *(
+                Mount("volume", f"{placement.instance}_{service.name}-{name}", target)
+                for name, target in (dict(entry.volumes) | dict(service.volumes)).items()
+            ),
+            *_option_files(project, service, entry, placement),
+            *_certificates(placement),
+        ),
+        ports=tuple(
+            Port(port, placement.ports[f"{service.name}/{port}"])
+            for port in entry.ports.values()
+            if f"{service.name}/{port}" in placement.ports
+        ),
+        readiness=_readiness((service.ready,) if service.ready else _filled(entry.ready, values), ()),
+        health=_health(_probe_command(service.ready, ()))
+        if service.ready
+        else _health(substitute.each(entry.health, values)),
+        limits=service.limits,
+        stop_signal=entry.stop_signal or None,
+        stop_grace=entry.stop_grace,
+    )
+
+
+def for_app(
+    project: Project, app: App, entries: Catalog, image: Image, placement: Placement, provided: Mapping[str, str]
+) -> Container:
+    """The container of an app; `provided` are the variables of the services it needs."""
+    now = setup.of(project, app, entries, image.key)
+    stacks = [entries.stack(stack.name) for stack in app.stacks]
+    values = {"home": images.HOME}
+    paths = [path for stack in stacks for path in substitute.each(stack.path, values)]
+    stack_env = {key: value for stack in stacks for key, value in substitute.table(stack.env, values).items()}
+    base_env = {"HOME": images.HOME, "PATH": ":".join((*paths, images.PATH))} | stack_env
+    run = ("/bin/sh", "-c", app.run) if app.run else ("sleep", "infinity")
+    return Container(
+        name=f"{placement.instance}-{app.name}-1",
+        unit=app.name,
+        kind="app",
+        image=image.reference,
+        entrypoint=("/bin/sh", "-c", data("start.sh"), "devenv-start") if now.commands else run,
+        command=(now.hash, now.key, *now.commands, "--", *run) if now.commands else (),
+        env=_surroundings(placement) | base_env | dict(provided) | dict(app.env),
+        base_env=base_env,
+        user=placement.user,
+        working_dir=images.WORK,
+        mounts=(
+            Mount("bind", _inside(project, app.dir, f"`dir` of app `{app.name}`", placement), images.WORK),
+            Mount("volume", f"{placement.instance}_{app.like or app.name}-home", images.HOME),
+            *_passwd(placement, image),
+            *_certificates(placement),
+        ),
+        ports=tuple(Port(port, placement.ports.get(f"{app.name}/{port}", port)) for port in app.ports),
+        needs=app.needs,
+        setup=bool(now.commands),
+        readiness=_readiness((app.ready,) if app.ready else (), app.ports),
+        health=_health(_app_health(app, now)),
+        limits=app.limits,
+    )
+
+
+def provides(
+    project: Project, service: Service, entries: Catalog, *, host: str, ports: Mapping[int, int]
+) -> dict[str, str]:
+    """The variables a service gives to apps.
+
+    Args:
+        host: The name or address it is reached at.
+        ports: Where a container port is reached, when it is not the same number.
+    """
+    if service.use is None:
+        return {}
+    entry = entries.service(service.use)
+    main = next(iter(entry.ports.values()), 0)
+    values = _values(project, service, entry) | {"host": host, "port": str(ports.get(main, main))}
+    return substitute.table(entry.provides, values)
+
+
+@functools.cache
+def data(name: str) -> str:
+    """A script of `templates/`."""
+    return (catalog.data_folder() / name).read_text(encoding="utf-8")
+
+
+def _values(project: Project, service: Service, entry: ServiceEntry) -> dict[str, str | tuple[str, ...]]:
+    base = {"project": project.name, "version": service.version or ""}
+    values: dict[str, str | tuple[str, ...]] = dict(base)
+    for name, option in entry.options.items():
+        given = service.options.get(name)
+        default = substitute.each(option.default, base)
+        if option.type == "list":
+            values[name] = given if isinstance(given, tuple) else default
+        elif option.type == "string":
+            values[name] = str(given) if given is not None else "".join(default)
+    return values
+
+
+def _arguments(service: Service, entry: ServiceEntry) -> tuple[str, ...]:
+    """What options add to the command: `-c shared_buffers=128MB`."""
+    return tuple(
+        part.replace("{key}", key).replace("{value}", value)
+        for name, option in entry.options.items()
+        for key, value in _items(service.options.get(name))
+        for part in option.argument
+    )
+
+
+def _items(value: Option | None) -> Sequence[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        return [(key, str(one)) for key, one in sorted(value.items())]
+    return []
+
+
+def _option_files(project: Project, service: Service, entry: ServiceEntry, placement: Placement) -> tuple[Mount, ...]:
+    return tuple(
+        mount
+        for name, option in entry.options.items()
+        if option.type == "files"
+        for mount in _files(
+            project, f"`{name}` of service `{service.name}`", service.options.get(name), option, placement
+        )
+    )
+
+
+def _files(
+    project: Project, what: str, globs: Option | None, option: EntryOption, placement: Placement
+) -> tuple[Mount, ...]:
+    """Mount what the globs match, numbered so that it runs in the order written."""
+    found: list[Path] = []
+    for glob in globs if isinstance(globs, tuple) else ():
+        matching = sorted(path for path in project.root.glob(glob) if path.is_file())
+        if not matching:
+            raise DevenvError(f"{what}: no file matches `{glob}`", hint="paths are relative to `devenv.toml`")
+        found += [path for path in matching if path not in found]
+    return tuple(
+        Mount(
+            "bind",
+            _inside(project, path.relative_to(project.root).as_posix(), what, placement),
+            f"{option.into}/{number:03}-{path.name}",
+            read_only=True,
+        )
+        for number, path in enumerate(found, start=10)
+    )
+
+
+def _inside(project: Project, relative: str, what: str, placement: Placement) -> str:
+    """A path of the checkout on the host; a link that leads out of the project is refused."""
+    path = project.root / relative
+    if not path.resolve().is_relative_to(project.root.resolve()):
+        raise DevenvError(f"{what} leads out of the project: `{relative}`", hint="keep it inside the project's folder")
+    return placement.folder if relative in (".", "") else f"{placement.folder}/{relative.removeprefix('./')}"
+
+
+def _surroundings(placement: Placement) -> dict[str, str]:
+    """What the machine gives to every container: proxy variables and where the CA certificates are."""
+    env = dict(placement.env)
+    if placement.certificates is not None:
+        env |= dict.fromkeys(CERTIFICATE_VARIABLES, CERTIFICATES)
+    return env
+
+
+def _certificates(placement: Placement) -> tuple[Mount, ...]:
+    if placement.certificates is None:
+        return ()
+    return (Mount("bind", placement.certificates, CERTIFICATES, read_only=True),)
+
+
+def _passwd(placement: Placement, image: Image) -> tuple[Mount, ...]:
+    if placement.passwd is None:
+        return ()
+    return (Mount("bind", f"{placement.passwd}/{image.key[:16]}", PASSWD, read_only=True),)
+
+
+def _filled(ready: tuple[Ready, ...], values: substitute.Values) -> tuple[Ready, ...]:
+    return tuple(
+        Ready(tcp=one.tcp, http=one.http, exec=substitute.each(one.exec, values), log=one.log, port=one.port)
+        if one.exec
+        else one
+        for one in ready
+    )
+
+
+def _readiness(ready: tuple[Ready, ...], ports: tuple[int, ...]) -> Readiness:
+    """The probes asked for; without any, an app's first port must accept connections."""
+    if not ready:
+        return Readiness((Probe(tcp=ports[0]),) if ports else ())
+    probes = tuple(
+        Probe(tcp=one.tcp, http=one.http, port=_port(one, ports) if one.http else None, exec=one.exec, log=one.log)
+        for one in ready
+    )
+    return Readiness(probes, max(one.timeout for one in ready))
+
+
+def _port(ready: Ready, ports: tuple[int, ...]) -> int:
+    if ready.port is None and not ports:
+        raise DevenvError("`ready.http` needs a port", hint="add `ports = […]`, or `port` to `ready`")
+    return ready.port if ready.port is not None else ports[0]
+
+
+def _app_health(app: App, now: setup.Setup) -> tuple[str, ...]:
+    command = _probe_command(app.ready, app.ports)
+    if not command and now.commands:
+        return ("test", "-e", f"{images.HOME}/.devenv/setup-{now.key}")
+    return command
+
+
+def _probe_command(ready: Ready | None, ports: tuple[int, ...]) -> tuple[str, ...]:
+    """The same check as a command that runs inside, for the engine's own health check."""
+    if ready is None:
+        return _probe_script("tcp", str(ports[0])) if ports else ()
+    if ready.exec is not None:
+        return ready.exec
+    if ready.tcp is not None:
+        return _probe_script("tcp", str(ready.tcp))
+    if ready.http is not None:
+        return _probe_script("http", str(_port(ready, ports)), ready.http)
+    return ()
+
+
+def _probe_script(*arguments: str) -> tuple[str, ...]:
+    return ("/bin/sh", "-c", data("probe.sh"), "devenv-probe", *arguments)
+
+
+def _health(command: tuple[str, ...]) -> Health | None:
+    if not command:
+        return None
+    return Health(command, HEALTH_INTERVAL, HEALTH_TIMEOUT, HEALTH_RETRIES, start_period=300.0)

@@ -1,0 +1,18 @@
+"""`devenv restart`: stops and starts units, and waits until they are ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from devenv import environment, running, workspace
+from devenv.engine.protocol import Engine
+from devenv.environment import Outcome, Tell
+from devenv.workspace import Workspace
+
+
+def run(project: Workspace, engine: Engine, units: Sequence[str], *, tell: Tell) -> Outcome:
+    """Restart these units, or all apps and services."""
+    names = {one.name for one in running.containers(project, engine, units)}
+    wanted = workspace.resolve(project, engine.info.architecture)
+    again = {one.name: "`devenv restart`" for one in wanted.containers if one.name in names}
+    return environment.converge(project, engine, wanted, tell=tell, again=again)

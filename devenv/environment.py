@@ -1,0 +1,269 @@
+"""A project's environment on an engine: brings it to its blueprint, and takes it away."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from devenv import lockfile, plan, render, workspace
+from devenv.engine import apply, passwd, ports, readiness
+from devenv.engine.apply import StepEvent
+from devenv.engine.protocol import Engine
+from devenv.errors import Conflict, ImageError
+from devenv.model import labels
+from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, SeenContainer, Step
+from devenv.model.progress import Progress
+from devenv.workspace import Workspace
+
+# A plan is made again after it was carried out, for something may have ended meanwhile: a crash, another tool.
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SetupLine:
+    """A line an app's setup printed."""
+
+    unit: str
+    text: str
+
+
+Tell = Callable[[StepEvent | Progress | SetupLine], None]
+"""Hears what happens, from several threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `converge` did.
+
+    Args:
+        steps: Those carried out.
+        kept: Names of the containers that were right already.
+        digests: Config digest of each image that was built, by key.
+    """
+
+    steps: tuple[Step, ...]
+    kept: tuple[str, ...]
+    digests: Mapping[str, str]
+
+
+def prepare(
+    workspace_: Workspace, engine: Engine, wanted: Blueprint, *, again: Mapping[str, str] | None = None
+) -> Plan:
+    """The plan for what is there now; changes nothing.
+
+    Args:
+        again: Containers to start anew although nothing about them changed, with the cause.
+
+    Raises:
+        Conflict: The instance belongs to another folder.
+    """
+    observed = engine.observe(wanted.instance)
+    workspace.guard(workspace_, observed)
+    images = _images(engine, wanted, observed)
+    return plan.make(wanted, observed, images=images, again=_failed(engine, wanted, observed) | dict(again or {}))
+
+
+def converge(
+    workspace_: Workspace,
+    engine: Engine,
+    wanted: Blueprint,
+    *,
+    tell: Tell,
+    again: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Bring the environment to the blueprint, from any state.
+
+    Args:
+        again: See `prepare`.
+
+    Raises:
+        NotReady: A container exited or did not become ready; the others stay.
+    """
+    render.write(wanted, workspace_.folder)
+    work = _Work(workspace_, engine, wanted, tell)
+    first = todo = prepare(workspace_, engine, wanted, again=again)
+    done: list[Step] = []
+    for _ in range(ROUNDS):
+        if not todo.steps:
+            break
+        apply.run(todo, work.perform, tell)
+        done += todo.steps
+        todo = _changes(prepare(workspace_, engine, wanted))
+    return Outcome(tuple(done), first.kept, work.digests)
+
+
+def record(workspace_: Workspace, digests: Mapping[str, str], architecture: str) -> bool:
+    """Add the digests of images built for the first time to the lockfile; whether there were any."""
+    found = lockfile.read(workspace_.folder)
+    pins = None if found is None else found.debian.get(architecture)
+    if found is None or pins is None or not digests.keys() - pins.images.keys():
+        return False
+    grown = replace(pins, images=dict(digests) | dict(pins.images))
+    lockfile.write(workspace_.folder, replace(found, debian=dict(found.debian) | {architecture: grown}))
+    return True
+
+
+def take_down(engine: Engine, observed: Observed, *, volumes: bool, tell: Tell) -> Plan:
+    """Stop and remove what was observed; data stays unless `volumes`."""
+    todo = plan.teardown(observed, volumes=volumes)
+
+    def perform(step: Step, _off: threading.Event) -> None:
+        if step.verb == "stop":
+            engine.stop(step.target, grace(observed, step.target))
+        else:
+            engine.remove(step.kind, step.target)
+
+    apply.run(todo, perform, tell)
+    return todo
+
+
+def stop(engine: Engine, observed: Observed, *, tell: Tell) -> None:
+    """Stop what runs, and keep it."""
+    stops = tuple(one for one in plan.teardown(observed, volumes=False).steps if one.verb == "stop")
+    apply.run(Plan(stops), lambda step, _off: engine.stop(step.target, grace(observed, step.target)), tell)
+
+
+def grace(observed: Observed, name: str) -> int:
+    """Seconds a container may take to end, as it was created with."""
+    seen = next(one for one in observed.containers if one.name == name)
+    return int(seen.labels.get(labels.GRACE, "10"))
+
+
+def _changes(todo: Plan) -> Plan:
+    """Only what changes something: what was just seen to be ready need not be probed again."""
+    if all(step.verb == "wait" for step in todo.steps):
+        return Plan((), todo.kept)
+    return todo
+
+
+def _images(engine: Engine, wanted: Blueprint, observed: Observed) -> dict[str, str]:
+    """The engine's id of each image that is there and right; an image in proper use is not asked for again."""
+    seen = {one.name: one for one in observed.containers}
+    found: dict[str, str] = {}
+    for image in wanted.images:
+        users = [seen.get(one.name) for one in wanted.containers if one.image == image.reference]
+        configs = [one.config_hash for one in wanted.containers if one.image == image.reference]
+        used = {
+            one.image if one is not None and one.labels.get(labels.CONFIG) == config else None
+            for one, config in zip(users, configs, strict=True)
+        }
+        known = used.pop() if len(used) == 1 else None
+        identity = known or _present(engine, image)
+        if identity is not None:
+            found[image.reference] = identity
+    return found
+
+
+def _present(engine: Engine, image: Image) -> str | None:
+    there = engine.image(image.reference)
+    if there is None or there.labels.get(labels.PIN) != image.key:
+        return None
+    return there.id if image.digest in (None, there.config_digest) else None
+
+
+def _failed(engine: Engine, wanted: Blueprint, observed: Observed) -> dict[str, str]:
+    """Containers whose setup failed: they run on, so that one can look inside, and are to be started anew."""
+    seen = {one.name: one for one in observed.containers}
+    return {
+        container.name: "its setup failed the last time"
+        for container in wanted.containers
+        if container.setup
+        and (there := seen.get(container.name)) is not None
+        and _idles(container, there)
+        and readiness.setup_failed(engine, container.name)
+    }
+
+
+def _idles(container: Container, seen: SeenContainer) -> bool:
+    same = seen.labels.get(labels.CONFIG) == container.config_hash
+    return same and seen.status == "running" and "(healthy)" not in seen.status_text
+
+
+class _Work:
+    """Carries out single steps."""
+
+    def __init__(self, workspace_: Workspace, engine: Engine, wanted: Blueprint, tell: Tell) -> None:
+        self._workspace = workspace_
+        self._engine = engine
+        self._wanted = wanted
+        self._tell = tell
+        self._images = {image.reference: image for image in wanted.images}
+        self._containers = {one.name: one for one in wanted.containers}
+        self._building = threading.Lock()
+        self.digests: dict[str, str] = {}
+
+    def perform(self, step: Step, off: threading.Event) -> None:
+        if step.kind == "image":
+            self._build(self._images[step.target], off)
+        elif step.kind == "network":
+            self._engine.create(self._wanted.network)
+        elif step.kind == "volume":
+            self._engine.create(next(one for one in self._wanted.volumes if one.name == step.target))
+        else:
+            self._container(step, off)
+
+    def _build(self, image: Image, off: threading.Event) -> None:
+        from devenv.images import debian
+
+        assert image.recipe is not None
+        with self._building:
+            if off.is_set():
+                raise apply.CalledOff
+            digest = debian.build(
+                image.recipe,
+                reference=image.reference,
+                engine=self._engine,
+                machine=self._workspace.machine,
+                report=self._tell,
+            )
+        if image.digest not in (None, digest):
+            raise ImageError(
+                f"image `{image.recipe.name}` came out as {digest}, the lockfile says {image.digest}",
+                hint="the same packages must give the same bytes: please report this",
+            )
+        self.digests[image.key] = digest
+
+    def _container(self, step: Step, off: threading.Event) -> None:
+        name = step.target
+        if step.verb == "remove":
+            self._engine.remove("container", name)
+            return
+        container = self._containers[name]
+        match step.verb:
+            case "stop":
+                self._engine.stop(name, container.stop_grace)
+            case "create":
+                self._passwd(container)
+                self._engine.create(container, network=self._wanted.network.name)
+            case "start":
+                self._start(container)
+            case "wait":
+                readiness.wait(
+                    self._engine, name, container, off=off, heard=functools.partial(self._heard, container.unit)
+                )
+            case verb:
+                raise AssertionError(f"no container step: {verb}")
+
+    def _heard(self, unit: str, line: str) -> None:
+        self._tell(SetupLine(unit, line))
+
+    def _start(self, container: Container) -> None:
+        try:
+            self._engine.start(container.name)
+        except Conflict as error:
+            held = ports.taken(container.ports)
+            if held is None:
+                raise
+            raise Conflict(
+                f"`{container.unit}` cannot have port {held.port}: {held.holder} listens there",
+                hint="stop it, or set another port in `devenv.toml` or `devenv.local.toml`",
+            ) from error
+
+    def _passwd(self, container: Container) -> None:
+        for mount in container.mounts:
+            if mount.target == "/etc/passwd" and container.user is not None:
+                path = Path(mount.source)
+                passwd.make(self._engine, container.image, path, user=container.user, instance=self._wanted.instance)

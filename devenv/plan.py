@@ -1,0 +1,150 @@
+"""Compares what must exist with what is there, and orders the steps from one to the other. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+
+from devenv.model import labels
+from devenv.model.blueprint import Blueprint, Container, Observed, Plan, SeenContainer, Step
+
+
+def make(
+    blueprint: Blueprint,
+    observed: Observed,
+    *,
+    images: Mapping[str, str],
+    again: Mapping[str, str] | None = None,
+) -> Plan:
+    """The steps that turn `observed` into `blueprint`.
+
+    Args:
+        images: The engine's id of each image it has, by reference.
+        again: Containers to start anew although nothing about them changed, with the cause.
+    """
+    seen = {one.name: one for one in observed.containers}
+    steps = [*_builds(blueprint, images), *_network(blueprint, observed), *_volumes(blueprint, observed)]
+    ready: dict[str, list[str]] = {}
+    kept: list[str] = []
+    for container in blueprint.containers:
+        cause = _difference(container, seen.get(container.name), images)
+        mine = list(_container(container, seen.get(container.name), cause, (again or {}).get(container.name), ready))
+        if all(step.verb == "wait" for step in mine):
+            kept.append(container.name)
+        steps += _ordered(mine, [one.id for one in steps if _concerns(one, container)])
+        ready.setdefault(container.unit, []).extend(one.id for one in mine if one.verb == "wait")
+    steps += _orphans(blueprint, observed.containers)
+    return Plan(tuple(steps), tuple(kept))
+
+
+def teardown(observed: Observed, *, volumes: bool) -> Plan:
+    """The steps that remove everything observed; data stays unless `volumes`."""
+    containers = [
+        Step("remove", "container", one.name, "`devenv down`", unit=one.labels.get(labels.UNIT))
+        for one in observed.containers
+    ]
+    stops = [
+        Step("stop", "container", one.name, "`devenv down`", unit=one.labels.get(labels.UNIT))
+        for one in observed.containers
+        if one.status in ("running", "paused", "restarting")
+    ]
+    halted = {one.target: one.id for one in stops}
+    containers = [
+        Step(one.verb, one.kind, one.target, one.cause, (halted[one.target],) if one.target in halted else (), one.unit)
+        for one in containers
+    ]
+    gone = tuple(one.id for one in containers)
+    rest = [Step("remove", "network", one.name, "`devenv down`", gone) for one in observed.networks]
+    if volumes:
+        rest += [Step("remove", "volume", one.name, "`devenv down --volumes`", gone) for one in observed.volumes]
+    return Plan((*stops, *containers, *rest))
+
+
+def _builds(blueprint: Blueprint, images: Mapping[str, str]) -> Iterator[Step]:
+    for image in blueprint.images:
+        if image.reference not in images:
+            yield Step("build", "image", image.reference, "missing")
+
+
+def _network(blueprint: Blueprint, observed: Observed) -> Iterator[Step]:
+    if blueprint.network.name not in {one.name for one in observed.networks}:
+        yield Step("create", "network", blueprint.network.name, "missing")
+
+
+def _volumes(blueprint: Blueprint, observed: Observed) -> Iterator[Step]:
+    there = {one.name for one in observed.volumes}
+    for volume in blueprint.volumes:
+        if volume.name not in there:
+            yield Step("create", "volume", volume.name, "missing")
+
+
+def _concerns(step: Step, container: Container) -> bool:
+    """Whether the container's creation has to wait for the step."""
+    if step.kind == "image":
+        return step.target == container.image
+    if step.kind == "volume":
+        return step.target in {mount.source for mount in container.mounts}
+    return step.kind == "network"
+
+
+def _difference(container: Container, seen: SeenContainer | None, images: Mapping[str, str]) -> str | None:
+    """Why the container has to be made anew; None when what is there is right."""
+    if seen is None:
+        return "missing"
+    if seen.labels.get(labels.CONFIG) != container.config_hash:
+        return _changed(container.labels.get(labels.PARTS), seen.labels.get(labels.PARTS))
+    if container.image in images and seen.image != images[container.image]:
+        return "image rebuilt"
+    if seen.status in ("dead", "removing"):
+        return f"it is {seen.status}"
+    return None
+
+
+def _changed(wanted: str | None, there: str | None) -> str:
+    try:
+        new, old = json.loads(wanted or "{}"), json.loads(there or "{}")
+        names = [name.replace("_", " ") for name in new if new[name] != old.get(name)]
+    except (ValueError, AttributeError, TypeError):
+        names = []
+    return f"{', '.join(names)} changed" if names else "its configuration is unknown"
+
+
+def _container(
+    container: Container,
+    seen: SeenContainer | None,
+    cause: str | None,
+    again: str | None,
+    ready: Mapping[str, Collection[str]],
+) -> Iterator[Step]:
+    name, unit = container.name, container.unit
+    running = seen is not None and seen.status in ("running", "paused", "restarting")
+    if seen is not None and running and (cause or again):
+        yield Step("stop", "container", name, cause or again or "", unit=unit)
+    if seen is not None and cause:
+        yield Step("remove", "container", name, cause, unit=unit)
+    if cause:
+        yield Step("create", "container", name, cause, unit=unit)
+    if not (cause or again) and running and container.health and seen and "(healthy)" not in seen.status_text:
+        yield Step("wait", "container", name, "until it is ready", unit=unit)
+    if cause or again or not running:
+        after = tuple(one for need in container.needs for one in ready.get(need, ()))
+        yield Step("start", "container", name, cause or again or "not running", after, unit)
+        yield Step("wait", "container", name, "until it is ready", unit=unit)
+
+
+def _ordered(mine: list[Step], first: list[str]) -> Iterator[Step]:
+    """Chain one container's steps; its creation waits for what it is made of, its stop for nothing."""
+    previous: tuple[str, ...] = ()
+    for step in mine:
+        waits = (*previous, *step.after, *(first if step.verb in ("create", "start") else ()))
+        yield Step(step.verb, step.kind, step.target, step.cause, waits, step.unit)
+        previous = (step.id,)
+
+
+def _orphans(blueprint: Blueprint, there: tuple[SeenContainer, ...]) -> Iterator[Step]:
+    wanted = {one.name for one in blueprint.containers}
+    for one in there:
+        if one.name not in wanted:
+            cause = "no longer in `devenv.toml`"
+            unit = one.labels.get(labels.UNIT)
+            yield Step("remove", "container", one.name, cause, unit=unit)

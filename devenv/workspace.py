@@ -1,0 +1,207 @@
+"""Opens a project on this machine: its files, its lockfile, its place and so its blueprint."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devenv import blueprint, catalog, config, files, lockfile, toml
+from devenv.catalog import Catalog
+from devenv.errors import Conflict, DevenvError, LockfileError
+from devenv.model import labels
+from devenv.model.blueprint import Blueprint, Observed, Placement
+from devenv.model.machine import Machine
+from devenv.model.pins import DebianPins, Lockfile
+from devenv.model.project import Project
+
+STATE = ".devenv/state.toml"
+PASSWD = ".devenv/passwd"
+# Below the range that kernels give to outgoing connections (32768 and up).
+PORTS = range(20000, 30000)
+# A file with more certificates than this is a whole bundle; fewer are additions to the system's.
+BUNDLE = 20
+SYSTEM_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A project, read and checked, with the machine it is on."""
+
+    folder: Path
+    project: Project
+    entries: Catalog
+    machine: Machine
+
+
+def load(start: Path, machine: Machine, *, profile: str | None = None) -> Workspace:
+    """Read the project that `start` lies in.
+
+    Raises:
+        Problems: Everything that is wrong with `devenv.toml`.
+    """
+    folder = config.find(start)
+    loaded = config.read(folder, profile=profile)
+    entries = catalog.of(folder)
+    catalog.check(loaded.project, entries, loaded.place)
+    return Workspace(folder, loaded.project, entries, machine)
+
+
+def lock(workspace: Workspace) -> Lockfile:
+    """Read the lockfile.
+
+    Raises:
+        LockfileError: There is none, or it is damaged.
+    """
+    found = lockfile.read(workspace.folder)
+    if found is None:
+        raise LockfileError(f"there is no `{lockfile.NAME}`", hint="run `devenv lock`")
+    return found
+
+
+def pins(workspace: Workspace, found: Lockfile, architecture: str) -> DebianPins | None:
+    """The lockfile's pins for an architecture.
+
+    Raises:
+        LockfileError: It does not cover the project.
+    """
+    reasons = lockfile.stale(found, workspace.project, workspace.entries, architecture)
+    if reasons:
+        raise LockfileError(f"`{lockfile.NAME}` is stale: {'; '.join(reasons)}", hint="run `devenv lock`")
+    return found.debian.get(architecture)
+
+
+def resolve(workspace: Workspace, architecture: str) -> Blueprint:
+    """The blueprint for this checkout on this machine."""
+    found = pins(workspace, lock(workspace), architecture) if needs_lock(workspace) else None
+    return blueprint.make(workspace.project, workspace.entries, found, placement(workspace))
+
+
+def needs_lock(workspace: Workspace) -> bool:
+    """Whether anything in the project has to be pinned."""
+    return bool(lockfile.requests(workspace.project, workspace.entries))
+
+
+def placement(workspace: Workspace) -> Placement:
+    """What this machine and checkout add; chooses and records host ports that have none yet."""
+    machine = workspace.machine
+    return Placement(
+        instance=workspace.project.name,
+        folder=str(workspace.folder),
+        user=machine.user,
+        ports=_ports(workspace),
+        certificates=_certificates(machine),
+        env=_proxy(workspace, machine.proxy),
+        passwd=None if machine.user.startswith("0:") else str(workspace.folder / PASSWD),
+    )
+
+
+def nowhere(workspace: Workspace) -> Placement:
+    """A place on no machine in particular, for checks: nothing is chosen and nothing recorded."""
+    return Placement(workspace.project.name, str(workspace.folder))
+
+
+def guard(workspace: Workspace, observed: Observed) -> None:
+    """Refuse to touch an environment of the same name that belongs to another folder.
+
+    Raises:
+        Conflict: There is one, and its folder still exists.
+    """
+    for one in (*observed.containers, *observed.networks, *observed.volumes):
+        folder = one.labels.get(labels.FOLDER, str(workspace.folder))
+        if folder != str(workspace.folder) and (Path(folder) / config.NAME).is_file():
+            raise Conflict(
+                f"an environment named `{workspace.project.name}` belongs to `{folder}`",
+                hint=f'run `devenv down` there, or set another `name = "…"` in `{config.LOCAL_NAME}` here',
+            )
+
+
+def _ports(workspace: Workspace) -> dict[str, int]:
+    """Host ports by `<unit>/<port>`: fixed ones, then recorded ones, then free ones, which are recorded."""
+    wanted = blueprint.service_ports(workspace.project, workspace.entries)
+    path = workspace.folder / STATE
+    known = _recorded(path)
+    ports = {key: fixed or known.get(key, 0) for key, fixed in wanted.items()}
+    missing = [key for key, port in ports.items() if not port]
+    if missing:
+        taken = {*ports.values(), *(port for app in workspace.project.apps for port in app.ports)}
+        for key in missing:
+            ports[key] = _free_port(f"{workspace.folder}/{key}", taken)
+            taken.add(ports[key])
+        files.write(workspace.folder / ".devenv" / ".gitignore", "*\n")
+        toml.update(path, {"ports": {key: ports[key] for key in missing}})
+    return ports
+
+
+def _recorded(path: Path) -> dict[str, int]:
+    if not path.is_file():
+        return {}
+    table = toml.read(path, name=STATE).data.get("ports", {})
+    return {str(key): port for key, port in table.items() if isinstance(port, int) and 0 < port < 65536}
+
+
+def _free_port(seed: str, taken: set[int]) -> int:
+    start = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4])
+    for offset in range(len(PORTS)):
+        port = PORTS[(start + offset) % len(PORTS)]
+        if port not in taken and _is_free(port):
+            return port
+    raise Conflict("no free port between 20000 and 29999", hint="stop what listens there")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _proxy(workspace: Workspace, proxy: Mapping[str, str]) -> dict[str, str]:
+    """Proxy variables in both spellings; what runs in the instance's network is reached without the proxy."""
+    if not proxy:
+        return {}
+    units = [one.name for one in (*workspace.project.services, *workspace.project.apps)]
+    direct = ",".join([*filter(None, [proxy.get("NO_PROXY", "")]), "localhost", "127.0.0.1", *units])
+    merged = dict(proxy) | {"NO_PROXY": direct}
+    return merged | {key.lower(): value for key, value in merged.items()}
+
+
+def _certificates(machine: Machine) -> str | None:
+    """Path of the one bundle to mount, named by its content; None when the containers' own will do."""
+    if not machine.certificates:
+        return None
+    content = _bundle(machine.certificates)
+    path = machine.state / "certificates" / f"{hashlib.sha256(content).hexdigest()[:16]}.pem"
+    if not path.is_file():
+        files.write(path, content)
+    return str(path)
+
+
+@functools.cache
+def _bundle(certificates: tuple[Path, ...]) -> bytes:
+    contents = [_read_certificates(path) for path in certificates]
+    if not any(content.count(b"BEGIN CERTIFICATE") > BUNDLE for content in contents):
+        contents = [Path(path).read_bytes() for path in SYSTEM_BUNDLES if Path(path).is_file()][:1] + contents
+    return b"\n".join(contents)
+
+
+def _read_certificates(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DevenvError(
+            f"cannot read the CA certificates `{path}`: {error.strerror}",
+            hint="correct `ca_certificates` in your `config.toml`, or the variable that names the file",
+        ) from error
+    if b"BEGIN CERTIFICATE" not in content:
+        raise DevenvError(f"`{path}` holds no PEM certificate", hint="convert it with `openssl x509`")
+    return content
