@@ -61,6 +61,10 @@ class DockerEngine:
     def __del__(self) -> None:
         self.close()
 
+    def ping(self) -> None:
+        """Ask whether it answers at all."""
+        wire.check(self._get(wire.path("_ping")))
+
     # --- what is there ---
 
     @property
@@ -250,9 +254,10 @@ class DockerEngine:
 
     def _answers(self) -> bool:
         try:
-            return self._get(wire.path("_ping")).status == 200
-        except EngineUnreachable:
+            self.ping()
+        except EngineError:
             return False
+        return True
 
     def _export_image(self, reference: str) -> Iterator[bytes]:
         with self._open("GET", wire.path("images", reference, "get")) as response:

@@ -1,0 +1,231 @@
+"""An engine that is only remembered: a fake for tests, trusted because one contract suite runs on it and on real ones.
+
+engine = MemoryEngine(images={"app:1": SeenImage("sha256:…", "sha256:…", {})})
+engine.fail_on = lambda call, target: Conflict("port 80 is taken") if call == "start" else None
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import tarfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from devenv.engine.protocol import Chunk, Command, ContainerState, EngineInfo, Running, SeenImage
+from devenv.errors import Conflict, EngineError, NotFound
+from devenv.model import labels
+from devenv.model.blueprint import (
+    Container,
+    ContainerStatus,
+    Network,
+    Observed,
+    SeenContainer,
+    SeenObject,
+    StepKind,
+    Volume,
+)
+
+
+@dataclass
+class Ran:
+    """What a program wrote and how it ended; `exit_code` None: it runs on."""
+
+    output: tuple[Chunk, ...] = ()
+    exit_code: int | None = None
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return iter(self.output)
+
+
+@dataclass
+class Kept:
+    """A container of the fake; tests may change it."""
+
+    id: str
+    wanted: Container
+    network: str | None
+    status: ContainerStatus = "created"
+    address: str = ""
+    log: list[Chunk] = field(default_factory=list)
+    exit_code: int | None = None
+
+
+class MemoryEngine:
+    """Keeps everything in dictionaries by name.
+
+    Args:
+        images: What it has, by reference.
+        program: What a container does when it starts; by default it runs on in silence.
+        execute: What a command in the container of that name does; by default it succeeds in silence.
+    """
+
+    def __init__(
+        self,
+        *,
+        images: Mapping[str, SeenImage] | None = None,
+        program: Callable[[Container], Ran] = lambda _: Ran(),
+        execute: Callable[[str, Command], Ran] = lambda _name, _command: Ran(exit_code=0),
+        info: EngineInfo | None = None,
+    ) -> None:
+        self.images = dict(images or {})
+        self.containers: dict[str, Kept] = {}
+        self.networks: dict[str, SeenObject] = {}
+        self.volumes: dict[str, SeenObject] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.fail_on: Callable[[str, str], Exception | None] = lambda _call, _target: None
+        self.info = info or EngineInfo("memory://", "Memory", "1", "amd64", local=True, routable=True)
+        self._program = program
+        self._execute = execute
+        self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
+
+    def observe(self, instance: str) -> Observed:
+        with self._call("observe", instance):
+            return Observed(
+                containers=tuple(_seen(kept) for kept in self.containers.values() if _owner(kept.wanted) == instance),
+                networks=tuple(one for one in self.networks.values() if _owner(one) == instance),
+                volumes=tuple(one for one in self.volumes.values() if _owner(one) == instance),
+            )
+
+    def image(self, reference: str) -> SeenImage | None:
+        with self._call("image", reference):
+            known = {image.id: image for image in self.images.values()} | self.images
+            return known.get(reference)
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        with self._call("load", ""):
+            try:
+                with tarfile.open(fileobj=io.BytesIO(b"".join(archive))) as tar:
+                    files = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
+                    content = {name: file.read() for name, file in files.items() if file}
+            except tarfile.TarError as error:
+                raise EngineError(f"the engine could not load the image: {error}") from error
+            for image in json.loads(content["manifest.json"]):
+                config = content[image["Config"]]
+                digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+                found = SeenImage(digest, digest, json.loads(config).get("config", {}).get("Labels") or {})
+                self.images.update(dict.fromkeys(image["RepoTags"], found))
+
+    def create(self, resource: Container | Network | Volume, network: str | None = None) -> str:
+        with self._call("create", resource.name):
+            if isinstance(resource, Container):
+                return self._create_container(resource, network)
+            there = self.networks if isinstance(resource, Network) else self.volumes
+            made = SeenObject(f"id-{next(self._numbers)}", resource.name, resource.labels)
+            kept = there.setdefault(resource.name, made)
+            if _owner(resource) is None or _owner(kept) != _owner(resource):
+                raise Conflict(f"`{resource.name}` exists and belongs to something else")
+            return kept.id
+
+    def _create_container(self, wanted: Container, network: str | None) -> str:
+        if self.image(wanted.image) is None:
+            raise NotFound(f"no such image: {wanted.image}")
+        kept = self.containers.setdefault(wanted.name, Kept(f"id-{next(self._numbers)}", wanted, network))
+        there, config = kept.wanted, wanted.labels.get(labels.CONFIG)
+        if _owner(there) != _owner(wanted) or there.labels.get(labels.CONFIG) != config:
+            raise Conflict(f"container `{wanted.name}` exists and belongs to something else")
+        return kept.id
+
+    def start(self, container: str) -> None:
+        with self._call("start", container):
+            kept = self._kept(container)
+            if kept.status == "running":
+                return
+            others = (other for other in self.containers.values() if other.status == "running")
+            taken = {port.host for other in others for port in other.wanted.ports}
+            for port in kept.wanted.ports:
+                if port.host in taken:
+                    raise Conflict(f"port {port.host} is already in use on the host")
+            ran = self._program(kept.wanted)
+            kept.log += ran.output
+            kept.exit_code = ran.exit_code
+            kept.status = "running" if ran.exit_code is None else "exited"
+            kept.address = f"10.0.0.{next(self._numbers)}" if kept.status == "running" and kept.network else ""
+
+    def stop(self, container: str, grace: int) -> None:  # noqa: ARG002 - the protocol's
+        with self._call("stop", container):
+            kept = self.containers.get(container)
+            if kept is not None and kept.status == "running":
+                kept.status, kept.exit_code, kept.address = "exited", 143, ""
+
+    def remove(self, kind: StepKind, name: str) -> None:
+        with self._call("remove", name):
+            kept = self.containers.values()
+            used = {one.network for one in kept if one.status == "running"} if kind == "network" else set()
+            if kind == "volume":
+                used = {mount.source for one in kept for mount in one.wanted.mounts if mount.kind == "volume"}
+            if name in used:
+                raise Conflict(f"{kind} `{name}` is in use")
+            self._all(kind).pop(name, None)
+
+    def look(self, container: str) -> ContainerState:
+        with self._call("look", container):
+            kept = self._kept(container)
+            return ContainerState(kept.id, kept.status == "running", kept.exit_code, False, kept.address)
+
+    def read(
+        self,
+        container: str,
+        what: Literal["logs", "follow", "files"],
+        tail: int | None = None,
+        since: float | None = None,  # noqa: ARG002 - the protocol's
+    ) -> Iterator[Chunk]:
+        """Stream the log; `follow` ends where the log ends, and chunks count as lines."""
+        with self._call("read", container):
+            log = self._kept(container).log if what != "files" else []
+            yield from log if tail is None else log[len(log) - min(tail, len(log)) :]
+
+    def exec(self, container: str, command: Command) -> Running:
+        with self._call("exec", container):
+            if self._kept(container).status != "running":
+                raise Conflict(f"container `{container}` is not running")
+            ran = self._execute(container, command)
+            return _Finished(ran.output, ran.exit_code or 0)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _call(self, name: str, target: str) -> threading.RLock:
+        """Note the call, fail if the test wants that, and lock."""
+        self.calls.append((name, target))
+        if (failure := self.fail_on(name, target)) is not None:
+            raise failure
+        return self._lock
+
+    def _all(self, kind: StepKind) -> dict[str, Any]:
+        everything: dict[StepKind, dict[str, Any]] = {
+            "container": self.containers,
+            "network": self.networks,
+            "volume": self.volumes,
+            "image": self.images,
+        }
+        return everything[kind]
+
+    def _kept(self, container: str) -> Kept:
+        try:
+            return self.containers[container]
+        except KeyError:
+            raise NotFound(f"no such container: {container}") from None
+
+
+@dataclass(frozen=True)
+class _Finished:
+    output: tuple[Chunk, ...]
+    exit_code: int
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return iter(self.output)
+
+
+def _owner(resource: Container | Network | Volume | SeenObject) -> str | None:
+    return resource.labels.get(labels.INSTANCE)
+
+
+def _seen(kept: Kept) -> SeenContainer:
+    image, wanted = kept.wanted.image, kept.wanted
+    return SeenContainer(kept.id, wanted.name, image, kept.status, kept.status, wanted.labels, kept.address)
