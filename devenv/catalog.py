@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -18,7 +17,6 @@ from devenv.model.project import Origin, Project, Ready
 
 Entry = TypeVar("Entry", ServiceEntry, StackEntry)
 Kind = Literal["service", "stack"]
-Places = "Callable[[tuple[str | int, ...]], Place | None]"
 
 
 def data_folder() -> Path:
@@ -188,26 +186,31 @@ def _caught(function: object, *arguments: object) -> list[DevenvError]:
     return []
 
 
-@functools.cache
-def _adapter(entry: type[Entry]) -> TypeAdapter[Entry]:
-    return TypeAdapter(entry)
-
-
 for _one in (ServiceEntry, StackEntry, EntryDebian, EntryFile, EntryOption, Ready):
     _one.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[union-attr]  # read by TypeAdapter
 
 
-@functools.cache
 def _read(entry: type[Entry], file: Path) -> Entry:
+    """Read and check a file, once for each of its states."""
+    state = (entry.__name__, file, file.stat().st_mtime_ns)
+    if state not in _KNOWN:
+        _KNOWN[state] = _validated(entry, file)
+    return cast(Entry, _KNOWN[state])
+
+
+_KNOWN: dict[tuple[str, Path, int], ServiceEntry | StackEntry] = {}
+
+
+def _validated(entry: type[Entry], file: Path) -> Entry:
     document = toml.read(file, name=file.name)
     try:
-        return _adapter(entry).validate_python(document.data)
+        return TypeAdapter(entry).validate_python(document.data)
     except ValidationError as error:
         raise Problems(
             [
                 DevenvError(
                     f"`{'.'.join(str(part) for part in one['loc'])}`: {one['msg'].lower()}",
-                    where=document.place(tuple(part for part in one["loc"])),
+                    where=document.place(one["loc"]),
                 )
                 for one in error.errors()
             ]

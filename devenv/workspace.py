@@ -114,8 +114,9 @@ def guard(workspace: Workspace, observed: Observed) -> None:
     Raises:
         Conflict: There is one, and its folder still exists.
     """
-    for one in (*observed.containers, *observed.networks, *observed.volumes):
-        folder = one.labels.get(labels.FOLDER, str(workspace.folder))
+    seen = [one.labels for one in (*observed.networks, *observed.volumes)] + [one.labels for one in observed.containers]
+    for found in seen:
+        folder = found.get(labels.FOLDER, str(workspace.folder))
         if folder != str(workspace.folder) and (Path(folder) / config.NAME).is_file():
             raise Conflict(
                 f"an environment named `{workspace.project.name}` belongs to `{folder}`",
@@ -169,7 +170,7 @@ def _proxy(workspace: Workspace, proxy: Mapping[str, str]) -> dict[str, str]:
     """Proxy variables in both spellings; what runs in the instance's network is reached without the proxy."""
     if not proxy:
         return {}
-    units = [one.name for one in (*workspace.project.services, *workspace.project.apps)]
+    units = [one.name for one in workspace.project.services] + [one.name for one in workspace.project.apps]
     direct = ",".join([*filter(None, [proxy.get("NO_PROXY", "")]), "localhost", "127.0.0.1", *units])
     merged = dict(proxy) | {"NO_PROXY": direct}
     return merged | {key.lower(): value for key, value in merged.items()}

@@ -1,0 +1,1 @@
+"""Draws results and progress: on a terminal, as plain lines, as JSON."""

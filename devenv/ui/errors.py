@@ -1,0 +1,78 @@
+"""Shows errors: the message, the place with a caret, the remedy."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from devenv import __version__
+from devenv.errors import DevenvError, Place, Problems
+from devenv.ui import screen
+
+
+def show(error: DevenvError) -> None:
+    """Print an error, or each of several with their number at the end."""
+    if isinstance(error, Problems):
+        for one in error.problems:
+            screen.say(text(one))
+            screen.say()
+        if len(error.problems) > 1:
+            screen.say(screen.paint(f"{len(error.problems)} mistakes", "bold"))
+        return
+    screen.say(text(error))
+
+
+def text(error: DevenvError) -> str:
+    """An error in lines."""
+    lines = [f"{screen.paint('error:', 'red')} {_lines(error.message)}"]
+    if error.where is not None:
+        lines += _place(error.where)
+    if error.hint is not None:
+        lines += ["", f"{screen.paint('hint:', 'cyan')} {_lines(error.hint)}"]
+    return "\n".join(lines)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(screen.safe(line) for line in text.split("\n"))
+
+
+def _place(place: Place) -> list[str]:
+    number = str(place.line)
+    gutter = " " * len(number)
+    # The caret line repeats tabs, so that it stays under what it points to.
+    indent = "".join("\t" if character == "\t" else " " for character in place.text[: place.column - 1])
+    return [
+        f"{gutter} --> {place.file}:{place.line}:{place.column}",
+        f"{gutter}  |",
+        f"{number} | {screen.safe(place.text)}",
+        f"{gutter}  | {indent}{screen.paint('^' * place.length, 'red')}".replace(f"{gutter}  |", f"{gutter} |"),
+    ]
+
+
+def write_report(error: BaseException, state: Path) -> Path:
+    """Write a bug's traceback as a file that can be pasted into an issue."""
+    path = state / "logs" / f"bug-{time.strftime('%Y%m%d-%H%M%S')}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "\n".join(
+            [
+                "### What happened",
+                f"`devenv {screen.safe(' '.join(sys.argv[1:]))}` stopped with `{type(error).__name__}`.",
+                "",
+                "### Versions",
+                f"- devenv {__version__}",
+                f"- Python {platform.python_version()}",
+                f"- {platform.platform()}",
+                "",
+                "### Traceback",
+                "```",
+                "".join(traceback.format_exception(error)).rstrip(),
+                "```",
+                "",
+            ]
+        )
+    )
+    return path

@@ -1,0 +1,188 @@
+"""Draws work under way: redrawn lines on a terminal, one line a step elsewhere, JSON lines on request."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from devenv.engine.apply import StepEvent
+from devenv.environment import SetupLine, Tell
+from devenv.model.blueprint import Step
+from devenv.model.progress import Progress
+from devenv.ui import screen
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+_PAST = {
+    "build": "built",
+    "create": "created",
+    "start": "started",
+    "stop": "stopped",
+    "remove": "removed",
+    "wait": "ready",
+}
+_PRESENT = {
+    "build": "building",
+    "create": "creating",
+    "start": "starting",
+    "stop": "stopping",
+    "remove": "removing",
+    "wait": "waiting for",
+}
+
+
+@contextmanager
+def drawn(*, as_json: bool = False) -> Iterator[Tell]:
+    """Draw what the yielded function is told, in the way that fits where it goes."""
+    if as_json:
+        yield _tell_nothing
+    elif screen.is_live():
+        with _Live() as live:
+            yield live.tell
+    else:
+        yield _Lines().tell
+
+
+def _tell_nothing(event: StepEvent | Progress | SetupLine) -> None:
+    """JSON output is one document at the end."""
+
+
+def done_line(step: Step, seconds: float) -> str:
+    """`✓ created   container bookshop-web-1   missing  0.1 s`."""
+    mark = screen.paint("✓", "green")
+    cause = "" if step.verb == "wait" else screen.paint(f"  {step.cause}", "dim")
+    return f"{mark} {_PAST[step.verb]:<8} {_subject(step)}{cause}  {seconds_text(seconds)}"
+
+
+def seconds_text(seconds: float) -> str:
+    """`0.12 s`, `12.3 s`, `2 min 5 s`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {seconds % 60:.0f} s"
+
+
+def amount(progress: Progress) -> str:
+    """`12.3 / 45.0 MB`, `57 / 120 packages`."""
+    if progress.unit == "bytes":
+        done, total = progress.done / 1e6, None if progress.total is None else progress.total / 1e6
+        return f"{done:.1f} MB" if total is None else f"{done:.1f} / {total:.1f} MB"
+    total_text = "" if progress.total is None else f" / {progress.total}"
+    return f"{progress.done}{total_text} {progress.unit}"
+
+
+def step_data(step: Step) -> dict[str, Any]:
+    """A step for JSON."""
+    return {"verb": step.verb, "kind": step.kind, "target": step.target, "cause": step.cause}
+
+
+def plan_text(steps: tuple[Step, ...]) -> str:
+    """A plan in lines, one step each."""
+    return "\n".join(f"{step.verb:<7} {step.kind:<9} {step.target}  ({step.cause})" for step in steps)
+
+
+def to_json(data: object) -> str:
+    """Indented JSON."""
+    return json.dumps(data, indent=2)
+
+
+def _subject(step: Step) -> str:
+    if step.kind == "image":
+        return "image " + step.target.rpartition("/")[2].partition(":")[0]
+    if step.verb == "wait" and step.unit:
+        return step.unit
+    return f"{step.kind} {step.target}"
+
+
+class _Lines:
+    """One line for each step that ended and each kind of work that began."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begun: set[tuple[str, str]] = set()
+
+    def tell(self, event: StepEvent | Progress | SetupLine) -> None:
+        if isinstance(event, StepEvent):
+            if event.state == "done":
+                screen.say(done_line(event.step, event.seconds))
+        elif isinstance(event, SetupLine):
+            screen.say(f"  {event.unit} | {screen.safe(event.text)}")
+        else:
+            with self._lock:
+                if (key := (event.subject, event.action)) in self._begun:
+                    return
+                self._begun.add(key)
+            total = f" ({amount(event)})" if event.total else ""
+            screen.say(f"  {event.subject}: {event.action}{total}")
+
+
+class _Live:
+    """Steps under way at the bottom, redrawn; what ended scrolls up above them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._steps: dict[str, tuple[Step, float]] = {}
+        self._work: dict[str, Progress] = {}
+        self._live: Live | None = None
+
+    def __enter__(self) -> _Live:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=12, transient=True)
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self._live is not None
+        with self._lock:
+            self._steps.clear()
+            self._work.clear()
+        self._live.__exit__(None, None, None)
+
+    def tell(self, event: StepEvent | Progress | SetupLine) -> None:
+        # Printed outside the lock: the console redraws while it prints, and so asks `_render`.
+        if isinstance(event, SetupLine):
+            self._print(f"  {screen.paint(event.unit, 'cyan')} | {screen.safe(event.text)}")
+            return
+        with self._lock:
+            self._note(event)
+        if isinstance(event, StepEvent) and event.state == "done":
+            self._print(done_line(event.step, event.seconds))
+
+    def _note(self, event: StepEvent | Progress) -> None:
+        if isinstance(event, StepEvent):
+            if event.state == "started":
+                self._steps[event.step.id] = (event.step, time.monotonic())
+            else:
+                self._steps.pop(event.step.id, None)
+        elif event.total is not None and event.done >= event.total:
+            self._work.pop(event.subject, None)
+        else:
+            self._work[event.subject] = event
+
+    def _print(self, line: str) -> None:
+        from rich.text import Text
+
+        assert self._live is not None
+        self._live.console.print(Text.from_ansi(line))
+
+    def _render(self) -> Any:
+        from rich.spinner import Spinner
+        from rich.table import Table
+
+        grid = Table.grid(padding=(0, 1))
+        now = time.monotonic()
+        with self._lock:
+            steps, work = list(self._steps.values()), list(self._work.values())
+        for step, since in steps:
+            spinner = Spinner("dots", style="cyan")
+            grid.add_row(spinner, f"{_PRESENT[step.verb]} {_subject(step)}", seconds_text(now - since))
+        for one in work:
+            grid.add_row(" ", f"  {one.subject}: {one.action}", amount(one))
+        return grid
