@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from devenv import blueprint
+from devenv.errors import DevenvError, LockfileError
+from devenv.model.blueprint import Blueprint, Container
+from devenv.model.project import Project
+from tests import projects
+
+
+def make(project: Project, **place: object) -> Blueprint:
+    return blueprint.make(project, projects.CATALOG, projects.pins(project), projects.placement(project.root, **place))
+
+
+def unit(made: Blueprint, name: str) -> Container:
+    return next(one for one in made.containers if one.unit == name)
+
+
+def test_equal_files_give_an_equal_blueprint(tmp_path: Path) -> None:
+    project = projects.project(tmp_path, apps=(projects.app(),), services=(projects.service(),))
+    assert make(project) == make(project)
+
+
+def test_an_app_is_told_how_to_reach_its_services(tmp_path: Path) -> None:
+    database = projects.service(options={"databases": ("books", "test"), "password": "s3cret"})
+    made = make(projects.project(tmp_path, apps=(projects.app(needs=("postgres",)),), services=(database,)))
+    env = unit(made, "web").env
+    assert env["DATABASE_URL"] == "postgresql://devenv:s3cret@postgres:5432/books"
+    assert (env["PGHOST"], env["PGPORT"]) == ("postgres", "5432")
+
+
+def test_an_app_is_not_told_of_services_it_does_not_need(tmp_path: Path) -> None:
+    made = make(projects.project(tmp_path, apps=(projects.app(),), services=(projects.service(),)))
+    assert "DATABASE_URL" not in unit(made, "web").env
+
+
+def test_the_second_service_of_a_kind_gets_its_name_in_front(tmp_path: Path) -> None:
+    services = (projects.service(), projects.service("stats", use="postgres"))
+    web = projects.app(needs=("postgres", "stats"))
+    env = unit(make(projects.project(tmp_path, apps=(web,), services=services)), "web").env
+    assert env["PGHOST"] == "postgres"
+    assert env["STATS_PGHOST"] == "stats"
+
+
+def test_programs_on_the_host_get_the_published_port(tmp_path: Path) -> None:
+    made = make(projects.project(tmp_path, services=(projects.service(),)), ports={"postgres/5432": 25432})
+    assert made.host_env["DATABASE_URL"] == "postgresql://devenv:devenv@127.0.0.1:25432/shop"
+
+
+def test_settings_become_arguments_of_the_server(tmp_path: Path) -> None:
+    database = projects.service(options={"settings": {"work_mem": "8MB", "log_statement": "all; rm -rf $HOME"}})
+    made = make(projects.project(tmp_path, services=(database,)))
+    assert unit(made, "postgres").command == (
+        "postgres", "-c", "log_statement=all; rm -rf $HOME", "-c", "work_mem=8MB",
+    )  # fmt: skip
+
+
+def test_a_value_that_looks_like_a_name_of_the_catalog_is_left_alone(tmp_path: Path) -> None:
+    database = projects.service(options={"password": "{host}{user}"})
+    made = make(projects.project(tmp_path, services=(database,)))
+    assert unit(made, "postgres").env["POSTGRES_PASSWORD"] == "{host}{user}"
+
+
+def test_init_files_are_mounted_read_only_in_the_order_written(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    for name in ("b.sql", "a.sql", "last.sh"):
+        (tmp_path / "db" / name).touch()
+    database = projects.service(options={"init": ("db/*.sql", "db/last.sh")})
+    made = make(projects.project(tmp_path, services=(database,)))
+    targets = [mount.target.rpartition("/")[2] for mount in unit(made, "postgres").mounts if mount.kind == "bind"]
+    assert targets == ["010-a.sql", "011-b.sql", "012-last.sh"]
+    assert all(mount.read_only for mount in unit(made, "postgres").mounts if mount.kind == "bind")
+
+
+def test_an_init_glob_without_a_match_is_an_error(tmp_path: Path) -> None:
+    database = projects.service(options={"init": ("db/*.sql",)})
+    with pytest.raises(DevenvError) as caught:
+        make(projects.project(tmp_path, services=(database,)))
+    assert caught.value.message == "`init` of service `postgres`: no file matches `db/*.sql`"
+
+
+def test_a_link_that_leads_out_of_the_project_is_refused(tmp_path: Path) -> None:
+    inside = tmp_path / "project"
+    inside.mkdir()
+    (inside / "away").symlink_to(tmp_path)
+    with pytest.raises(DevenvError, match="leads out of the project"):
+        make(projects.project(inside, apps=(projects.app(dir="away"),)))
+
+
+def test_apps_that_are_alike_share_image_and_home(tmp_path: Path) -> None:
+    web, worker = projects.app("web", packages=("git",)), projects.app("worker", like="web", packages=("git",))
+    made = make(projects.project(tmp_path, apps=(web, worker)))
+    assert unit(made, "web").image == unit(made, "worker").image
+    assert [one.name for one in made.volumes] == ["shop_web-home"]
+
+
+def test_units_stand_after_what_they_need(tmp_path: Path) -> None:
+    apps = (projects.app("web", needs=("api",)), projects.app("api", needs=("postgres",)))
+    made = make(projects.project(tmp_path, apps=apps, services=(projects.service(),)))
+    names = [one.unit for one in made.containers]
+    assert names.index("postgres") < names.index("api") < names.index("web")
+
+
+def test_the_machine_never_changes_an_image(tmp_path: Path) -> None:
+    project = projects.project(tmp_path, apps=(projects.app(),), services=(projects.service(),))
+    here = make(project)
+    there = make(
+        project, user="1000:1000", certificates="/ca.pem", env={"HTTP_PROXY": "http://p"}, passwd="/p", folder="/x"
+    )
+    assert here.images == there.images
+
+
+def test_certificates_and_proxy_reach_every_container_at_run_time(tmp_path: Path) -> None:
+    project = projects.project(tmp_path, apps=(projects.app(),), services=(projects.service(),))
+    made = make(project, certificates="/state/ca.pem", env={"HTTP_PROXY": "http://proxy:3128"})
+    for container in made.containers:
+        assert container.env["SSL_CERT_FILE"] == container.env["PIP_CERT"] == "/etc/devenv/ca-certificates.pem"
+        assert container.env["HTTP_PROXY"] == "http://proxy:3128"
+        assert any(mount.source == "/state/ca.pem" and mount.read_only for mount in container.mounts)
+
+
+def test_the_projects_own_variables_win(tmp_path: Path) -> None:
+    web = projects.app(needs=("postgres",), env={"DATABASE_URL": "mine"})
+    made = make(projects.project(tmp_path, apps=(web,), services=(projects.service(),)))
+    assert unit(made, "web").env["DATABASE_URL"] == "mine"
+
+
+def test_each_part_of_the_configuration_counts_for_its_hash(tmp_path: Path) -> None:
+    base = projects.app(run="a")
+    variants = [
+        base,
+        replace(base, run="b"),
+        replace(base, env={"A": "1"}),
+        replace(base, ports=(8000,)),
+        replace(base, packages=("git",)),
+    ]
+    hashes = {make(projects.project(tmp_path, apps=(one,))).containers[0].config_hash for one in variants}
+    assert len(hashes) == len(variants)
+
+
+def test_an_image_has_a_tag_no_registry_can_serve(tmp_path: Path) -> None:
+    made = make(projects.project(tmp_path, services=(projects.service(),)))
+    assert made.images[0].reference == f"localhost/devenv/postgres:{made.images[0].key[:16]}"
+
+
+def test_a_missing_pin_is_an_error_that_names_the_remedy(tmp_path: Path) -> None:
+    project = projects.project(tmp_path, services=(projects.service(),))
+    with pytest.raises(LockfileError) as caught:
+        blueprint.make(project, projects.CATALOG, projects.pins(project, layers={}), projects.placement(tmp_path))
+    assert caught.value.hint == "run `devenv lock`"
+
+
+def test_what_needs_a_registry_says_so(tmp_path: Path) -> None:
+    project = projects.project(tmp_path, services=(projects.service(origin="registry"),))
+    with pytest.raises(DevenvError, match="comes from a registry"):
+        blueprint.make(project, projects.CATALOG, None, projects.placement(tmp_path))
