@@ -6,6 +6,7 @@ DevenvError                 exit 1   the project is wrong
 ├── UsageError              exit 2   the command line is wrong
 ├── EngineError             exit 4   the engine refused
 │   ├── EngineUnreachable   exit 4   no engine answers, or it is gone
+│   │   └── EngineForbidden exit 4   it is there, but this user may not use it
 │   ├── NotFound            exit 4   the engine has no such container, image, network or volume
 │   └── Conflict            exit 4   it exists already, or is in use
 ├── ImageError              exit 4   an image could not be made: mirror, hash, disk, package set
@@ -83,6 +84,10 @@ class EngineError(DevenvError):
 
 class EngineUnreachable(EngineError):
     """No engine answers at the address, or it went away."""
+
+
+class EngineForbidden(EngineUnreachable):
+    """An engine listens, and its socket does not let this user in."""
 
 
 class NotFound(EngineError):

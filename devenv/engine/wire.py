@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from devenv.errors import Conflict, EngineError, EngineUnreachable, NotFound
+from devenv.errors import Conflict, EngineError, EngineForbidden, EngineUnreachable, NotFound
 
 CONNECT_TIMEOUT = 10.0
 IDLE_LIMIT = 8
@@ -184,7 +184,7 @@ def refused(status: int | None, message: str) -> EngineError:
 def unreachable(address: str, error: BaseException) -> EngineUnreachable:
     """Our error for an engine that does not answer, told by what the operating system or the HTTP client said."""
     if isinstance(error, PermissionError):
-        return EngineUnreachable(
+        return EngineForbidden(
             f"this user may not use the engine at `{address}`: permission denied",
             hint="join the group that owns the socket (`sudo usermod -aG docker $USER`, then log in again), "
             "run with sudo, or use a rootless engine",
