@@ -20,10 +20,20 @@ _KNOCK_TIMEOUT = 2.0
 
 
 def find(machine: Machine, environ: Mapping[str, str], home: Path, flag: str | None = None) -> Endpoint:
-    """Return the first engine that is named, else the first of the usual sockets that answers.
+    """Return the engine that is named, else the first of the usual sockets that answers.
 
     Raises:
         EngineUnreachable: Nothing is named and no socket answers; or the context does not exist.
+        EngineError: What is named is no address.
+    """
+    return named(machine, environ, home, flag) or _answering(tuple(_usual(environ, home)))
+
+
+def named(machine: Machine, environ: Mapping[str, str], home: Path, flag: str | None = None) -> Endpoint | None:
+    """Return the first engine that is named, whether it answers or not; None when nothing is named.
+
+    Raises:
+        EngineUnreachable: The context does not exist.
         EngineError: What is named is no address.
     """
     config = Path(environ.get("DOCKER_CONFIG") or home / ".docker")
@@ -37,7 +47,7 @@ def find(machine: Machine, environ: Mapping[str, str], home: Path, flag: str | N
     context = environ.get("DOCKER_CONTEXT") or _read(config / "config.json").get("currentContext")
     if context and context != "default":
         return _context(str(context), config)
-    return _answering(tuple(_usual(environ, home)))
+    return None
 
 
 def connect(endpoint: Endpoint, cache: Path | None = None) -> DockerEngine:
