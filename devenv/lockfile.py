@@ -12,13 +12,14 @@ from typing import Any
 
 from devenv import catalog, files, toml
 from devenv.catalog import Catalog
-from devenv.errors import LockfileError
+from devenv.errors import DevenvError, LockfileError
 from devenv.model.pins import DebianPins, Layer, LayerRequest, Lockfile, Package, Source
 from devenv.model.project import App, Project, Service
 
 NAME = "devenv.lock"
 BASE = "base"
 FORMAT = 1
+LIMIT = 16 * 1024 * 1024
 HEADER = """\
 # Written by `devenv lock`: the bytes of every image. Commit it; change it by `devenv lock` only.
 """
@@ -134,8 +135,11 @@ def _guess(text: str) -> str:
 
 
 def _parse(text: str) -> Lockfile:
-    data = toml.read_text(text, name=NAME).data
     hint = f"restore it from version control, or remove `{NAME}` and run `devenv lock`"
+    try:
+        data = toml.read_text(text, name=NAME, limit=LIMIT).data
+    except DevenvError as error:
+        raise LockfileError(f"`{NAME}` is damaged: {error.message}", hint=hint, where=error.where) from error
     if data.get("format") != FORMAT:
         raise LockfileError(
             f"`{NAME}` has format {data.get('format')!r}, this devenv reads {FORMAT}", hint="update devenv"

@@ -61,6 +61,14 @@ def addresses() -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def require() -> str:
+    """The address of the engine devenv finds; skips the test without one, fails it where one is demanded."""
+    found = addresses()
+    if not found:
+        pytest.skip("no container engine answers")
+    return found[0]
+
+
 @contextmanager
 def lab(place: str) -> Iterator[Lab]:
     """Open an engine by address, `memory`, or `sdk+ADDRESS` for everything through the SDK; leave nothing behind."""

@@ -1,0 +1,192 @@
+"""Projects on disk that the real command line runs on a real engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+BOOKSHOP = ROOT / "examples" / "bookshop"
+# Small enough to be built in seconds, and of every kind: an app with setup, a service with data, a service without.
+SMALL = """\
+name = "{name}"
+images = "debian"
+
+[apps.web]
+setup = ["cat greeting.txt > $HOME/greeting"]
+run = "perl server.pl {port}"
+ports = [{port}]
+needs = ["redis"]
+ready = {{ http = "/" }}
+
+[services.redis]
+
+[tasks.greet]
+run = "cat $HOME/greeting"
+app = "web"
+"""
+SERVER = """\
+use IO::Socket::INET; $| = 1; $SIG{TERM} = sub { exit 0 };
+my $server = IO::Socket::INET->new(LocalPort => $ARGV[0], Listen => 9, ReuseAddr => 1) or die $!;
+print "listening\\n";
+while (my $client = $server->accept) {
+    my $request = <$client>;
+    open(my $file, "<", "$ENV{HOME}/greeting");
+    my $text = join("", <$file>);
+    print $client "HTTP/1.0 200 OK\\r\\nContent-Length: " . length($text) . "\\r\\n\\r\\n$text";
+    close $client;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command line that ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Checkout:
+    """A project's folder and the engine it runs on.
+
+    Args:
+        port: The host port of its app.
+    """
+
+    folder: Path
+    name: str
+    port: int
+    engine: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
+
+    def command(self, *arguments: str) -> list[str]:
+        chosen = ["--engine", self.engine] if self.engine else []
+        return [sys.executable, "-m", "devenv", *chosen, *arguments]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONWARNINGS": "error"} | self.env
+
+    def run(self, *arguments: str, check: bool = True, stdin: str = "") -> Ran:
+        """Run devenv to its end; a failure shows all it said."""
+        done = subprocess.run(
+            self.command(*arguments), cwd=self.folder, env=self.environ, input=stdin, capture_output=True, text=True
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"devenv {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def docker(self, *arguments: str) -> str:
+        """Ask the engine in another tool's words."""
+        host = {"DOCKER_HOST": self.engine} if self.engine else {}
+        done = subprocess.run(
+            ["docker", *arguments], cwd=self.folder, env=os.environ | host, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"docker {' '.join(arguments)}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def left(self) -> list[str]:
+        """Every object of this project that the engine has."""
+        label = f"label=dev.devenv.instance={self.name}"
+        names = self.docker("ps", "-aq", "--filter", label).split()
+        names += self.docker("network", "ls", "-q", "--filter", label).split()
+        return names + self.docker("volume", "ls", "-q", "--filter", label).split()
+
+    def get(self, path: str = "/") -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def small(folder: Path, *, engine: str | None = None, text: str = SMALL) -> Iterator[Checkout]:
+    """A project that needs only a few packages."""
+    name, port = f"small-{uuid.uuid4().hex[:6]}", free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "devenv.toml").write_text(text.format(name=name, port=port))
+    (folder / "server.pl").write_text(SERVER)
+    (folder / "greeting.txt").write_text("hello")
+    with _cleaned(Checkout(folder, name, port, engine)) as checkout:
+        yield checkout
+
+
+@contextmanager
+def bookshop(folder: Path, *, engine: str | None = None) -> Iterator[Checkout]:
+    """A copy of the example, under a name and a port of its own."""
+    name, port = f"bookshop-{uuid.uuid4().hex[:6]}", free_port()
+    shutil.copytree(BOOKSHOP, folder, ignore=shutil.ignore_patterns(".devenv", "devenv.lock", "__pycache__"))
+    local = f'name = "{name}"\n[apps.web]\nports = [{port}]\n'
+    local += f'run = "flask --app shop.app run --host 0.0.0.0 --port {port}"\n'
+    (folder / "devenv.local.toml").write_text(local)
+    with _cleaned(Checkout(folder, name, port, engine)) as checkout:
+        yield checkout
+
+
+@contextmanager
+def _cleaned(checkout: Checkout) -> Iterator[Checkout]:
+    try:
+        yield checkout
+    finally:
+        (checkout.folder / "devenv.toml").is_file() and checkout.run("down", "--volumes", check=False)
+
+
+def until(condition: Callable[[], object], *, seconds: float = 30.0) -> None:
+    """Wait for a condition."""
+    import time
+
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.05)
+
+
+def killed_after(call: int, checkout: Checkout, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run devenv in a process that SIGKILLs itself right after its N-th changing engine call, counted from 1."""
+    program = f"""
+import os, signal, sys, threading
+from devenv.engine.docker import DockerEngine
+lock, count = threading.Lock(), 0
+def deadly(method):
+    def call(*arguments, **options):
+        global count
+        result = method(*arguments, **options)
+        with lock:
+            count += 1
+            if count == {call}:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    return call
+for name in ("create", "start", "stop", "remove", "load"):
+    setattr(DockerEngine, name, deadly(getattr(DockerEngine, name)))
+from devenv.cli import main
+sys.argv[1:] = {list(arguments)!r}
+main()
+"""
+    chosen = ["--engine", checkout.engine] if checkout.engine else []
+    program = program.replace("sys.argv[1:] = ", f"sys.argv[1:] = {chosen!r} + ")
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=checkout.folder, env=checkout.environ, capture_output=True, text=True
+    )

@@ -1,0 +1,118 @@
+"""The rendered compose file and the engine calls are two readings of one blueprint: both give the same environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import engines
+from tests.e2e import checkouts
+from tests.e2e.checkouts import Checkout
+
+pytestmark = [pytest.mark.docker, pytest.mark.network]
+
+
+@pytest.fixture(autouse=True)
+def _compose() -> None:
+    engines.require()
+    found = subprocess.run(["docker", "compose", "version"], capture_output=True, text=True)
+    if found.returncode != 0:
+        if os.environ.get("DEVENV_REQUIRE_PEERS"):
+            pytest.fail("docker compose is not installed")
+        pytest.skip("docker compose is not installed")
+
+
+def compose(checkout: Checkout, *arguments: str) -> str:
+    return checkout.docker("compose", "-f", ".devenv/compose.yaml", *arguments)
+
+
+def inspected(checkout: Checkout) -> dict[str, Any]:
+    """What the engine was told of each container, without names of moments and of makers."""
+    names = checkout.docker(
+        "ps", "-a", "--filter", f"label=dev.devenv.instance={checkout.name}", "--format", "{{.Names}}"
+    )
+    listed = json.loads(checkout.docker("inspect", *sorted(names.split())))
+    return {one["Name"]: seen(one) for one in listed}
+
+
+def seen(one: Mapping[str, Any]) -> dict[str, Any]:
+    config, host = one["Config"], one["HostConfig"]
+    (network, attached) = next(iter(one["NetworkSettings"]["Networks"].items()))
+    aliases = {alias for alias in attached["Aliases"] or () if alias not in one["Id"]}
+    return {
+        "image": one["Image"],
+        "env": sorted(config["Env"]),
+        "entrypoint": config["Entrypoint"] or [],
+        "command": config["Cmd"] or [],
+        "user": config["User"],
+        "working_dir": config["WorkingDir"],
+        "health": config.get("Healthcheck"),
+        "stop": (config.get("StopSignal"), config.get("StopTimeout")),
+        "mounts": sorted(
+            (mount["Type"], mount.get("Name") or mount["Source"], mount["Destination"], mount["RW"])
+            for mount in one["Mounts"]
+        ),
+        "ports": host["PortBindings"],
+        "init": host["Init"],
+        "limits": (host["NanoCpus"], host["Memory"], host["PidsLimit"] or 0),
+        "privileged": host["Privileged"],
+        "capabilities": (host["CapAdd"], host["CapDrop"]),
+        "network": (network, sorted(aliases - {one["Name"].lstrip("/")})),
+        "labels": {key: value for key, value in config["Labels"].items() if key.startswith("dev.devenv.")},
+    }
+
+
+LIMITED = checkouts.SMALL.replace(
+    "needs =", 'limits = {{ cpus = 0.5, memory = "256M", pids = 200 }}\nenv = {{ HARD = "$a \\"🦊\\"\\n$$b" }}\nneeds ='
+)
+
+
+def test_compose_and_devenv_start_the_same_environment(tmp_path: Path) -> None:
+    with checkouts.small(tmp_path / "my project", text=LIMITED) as checkout:
+        checkout.run("up", "-d")
+        ours = inspected(checkout)
+        network = json.loads(checkout.docker("network", "inspect", f"{checkout.name}_default"))[0]
+        checkout.run("down", "--volumes")
+        compose(checkout, "up", "-d", "--wait")
+        assert checkout.get() == "hello"
+        assert inspected(checkout) == ours
+        theirs = json.loads(checkout.docker("network", "inspect", f"{checkout.name}_default"))[0]
+        assert theirs["Options"] == network["Options"]
+        compose(checkout, "down", "--volumes")
+        assert checkout.left() == []
+
+
+def test_devenv_takes_over_what_compose_started(tmp_path: Path) -> None:
+    with checkouts.small(tmp_path / "project") as checkout:
+        checkout.run("up", "-d")
+        checkout.run("down", "--volumes")
+        compose(checkout, "up", "-d", "--wait")
+        result = checkout.run("up", "-d", "--json").data
+        assert result["steps"] == []
+        checkout.run("down", "--volumes")
+        assert checkout.left() == []
+
+
+def test_compose_sees_logs_and_removes_what_devenv_started(tmp_path: Path) -> None:
+    with checkouts.small(tmp_path / "project") as checkout:
+        checkout.run("up", "-d")
+        rows = [json.loads(line) for line in compose(checkout, "ps", "--format", "json").splitlines()]
+        assert {row["Service"] for row in rows} == {"web", "redis"}
+        assert "listening" in compose(checkout, "logs", "web")
+        compose(checkout, "down", "--volumes")
+        assert checkout.left() == []
+
+
+def test_the_rendered_dockerfile_builds_the_app_with_its_files(tmp_path: Path) -> None:
+    with checkouts.small(tmp_path / "project") as checkout:
+        checkout.run("up", "-d")
+        checkout.docker("build", "-q", "-t", f"{checkout.name}:built", "-f", ".devenv/web/Dockerfile", ".")
+        text = checkout.docker("run", "--rm", "--entrypoint", "cat", f"{checkout.name}:built", "greeting.txt")
+        checkout.docker("rmi", f"{checkout.name}:built")
+        assert text == "hello"
