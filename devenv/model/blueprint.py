@@ -100,6 +100,7 @@ class Container:
         command: None keeps the image's.
         base_env: The part of `env` without which the command makes no sense: home, path, the stacks' own.
         user: `uid:gid`; None keeps the image's.
+        hostname: None lets the engine choose.
         setup: Whether the start script runs setup commands before `run`; its log then tells when that is done.
         needs: Units that must be ready before this one starts.
         stop_grace: Seconds between the stop signal and SIGKILL.
@@ -116,6 +117,7 @@ class Container:
     env: Mapping[str, str] = field(default_factory=dict)
     base_env: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
+    hostname: str | None = None
     working_dir: str | None = None
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Port, ...] = ()

@@ -1,0 +1,138 @@
+"""Packages installed by their own dpkg, in a container of the engine."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from devenv.engine.protocol import Chunk, Engine
+from devenv.errors import ImageError
+from devenv.images import staging
+from devenv.model import labels
+from devenv.model.blueprint import Container
+
+INSTANCE = "devenv-build"
+"""The label's value on every container that builds."""
+
+HOST = "devenv"
+"""The host name while packages are installed: some write it down."""
+
+_ENVIRONMENT = {
+    "DEBCONF_NONINTERACTIVE_SEEN": "true",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "HOME": "/root",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "PYTHONHASHSEED": "0",
+    "TZ": "UTC0",
+}
+_SHOWN = 15
+
+
+@contextmanager
+def installed(
+    engine: Engine, name: str, archive: Iterable[bytes], epoch: int, unpacked: Callable[[str], None]
+) -> Iterator[tarfile.TarFile]:
+    """Load an image with a staging layer, run what installs it, and open the file system that came out.
+
+    Args:
+        name: Of container and image; both are gone afterwards.
+        archive: The image, with `name` as its reference.
+        unpacked: Called with each line of the log.
+
+    Raises:
+        ImageError: dpkg failed; the message has the end of its log.
+        EngineError: The engine refused.
+    """
+    remove(engine, name)
+    try:
+        engine.load(archive)
+        _run(engine, name, epoch, unpacked)
+        with _files(engine, name) as tar:
+            yield tar
+    finally:
+        remove(engine, name)
+
+
+def remove(engine: Engine, name: str) -> None:
+    """Remove what a build of this name has, or has left, in the engine."""
+    engine.remove("container", name)
+    engine.remove("image", name)
+
+
+def _run(engine: Engine, name: str, epoch: int, unpacked: Callable[[str], None]) -> None:
+    container = Container(
+        name=name,
+        unit="build",
+        kind="service",
+        image=name,
+        hostname=HOST,
+        entrypoint=("/usr/bin/dash", staging.INSTALL),
+        command=(),
+        env=_ENVIRONMENT | {"SOURCE_DATE_EPOCH": str(epoch)},
+        labels={labels.INSTANCE: INSTANCE},
+    )
+    engine.create(container)
+    engine.start(name)
+    last: deque[str] = deque(maxlen=_SHOWN)
+    for line in _lines(engine.read(name, "follow")):
+        last.append(line)
+        unpacked(line)
+    state = engine.look(name)
+    if state.exit_code == staging.CLOCK_BEHIND:
+        raise ImageError(
+            "the engine's clock is behind the packages' date", hint="set the clock of the engine's machine"
+        )
+    if state.oom_killed or state.exit_code == 137:
+        raise ImageError(
+            "the installation was killed, most likely for lack of memory", hint="give the engine more memory"
+        )
+    if state.exit_code != 0:
+        log = "\n".join(last)
+        raise ImageError(f"the packages could not be installed; the end of dpkg's log:\n\n{log}")
+
+
+@contextmanager
+def _files(engine: Engine, name: str) -> Iterator[tarfile.TarFile]:
+    source = io.BufferedReader(_Stream(engine.read(name, "files")), 1 << 20)
+    with tarfile.open(fileobj=source, mode="r|", bufsize=1 << 20) as tar:
+        yield tar
+
+
+def _lines(chunks: Iterable[Chunk]) -> Iterator[str]:
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk.data).split(b"\n")
+        yield from (_printable(line) for line in whole)
+    if rest:
+        yield _printable(rest)
+
+
+def _printable(line: bytes) -> str:
+    text = line.decode("utf-8", "replace").rpartition("\r")[2] or line.decode("utf-8", "replace")
+    return "".join(character for character in text if character.isprintable())
+
+
+class _Stream(io.RawIOBase):
+    """Chunks as a file to read once."""
+
+    def __init__(self, chunks: Iterator[Chunk]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk.data)
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size

@@ -1,0 +1,213 @@
+"""Which packages a request needs, given those that are there already; pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from devenv.errors import ImageError
+from devenv.images import relation, version
+from devenv.images.relation import Relation
+from devenv.images.stanza import Stanza
+
+UPGRADE = "move the pins with `devenv lock --upgrade`"
+
+_PRIORITIES = ("required", "important", "standard", "optional", "extra")
+# It moves `/bin` into `/usr/bin`; images are born so, and its alternative only says that.
+_LAST_RESORTS = {"usrmerge"}
+
+
+class Universe:
+    """All packages of the indexes, by name and by what they provide."""
+
+    def __init__(self, stanzas: Iterable[Stanza]) -> None:
+        self.by_name: dict[str, list[Stanza]] = {}
+        self.providers: dict[str, list[Stanza]] = {}
+        for stanza in stanzas:
+            self.by_name.setdefault(stanza.name, []).append(stanza)
+            for provided in relation.flat(stanza.provides) if stanza.provides else ():
+                self.providers.setdefault(provided.name, []).append(stanza)
+        for versions in self.by_name.values():
+            versions.sort(key=lambda stanza: version.key(stanza.version), reverse=True)
+
+    def essential(self) -> list[str]:
+        """The names of the packages every system must have."""
+        return sorted(name for name, versions in self.by_name.items() if versions[0].essential)
+
+    def close(self, name: str) -> list[str]:
+        """Names that look like this one."""
+        return difflib.get_close_matches(name, self.by_name, n=3, cutoff=0.7)
+
+
+def resolve(
+    universe: Universe, requested: Sequence[str], installed: Mapping[str, Stanza], suite: str
+) -> dict[str, Stanza]:
+    """Choose what must be added to `installed` so that everything requested is there and all relations hold.
+
+    Greedy, then proved: an alternative that is chosen already, else the first that exists and conflicts with nothing,
+    else providers by priority and name.
+
+    Raises:
+        ImageError: A name the suite does not have, or relations that cannot be met.
+    """
+    search = _Search(universe, installed)
+    for name in requested:
+        search.request(name, suite)
+    search.run()
+    prove(search.chosen, search.added)
+    return search.added
+
+
+def prove(chosen: Mapping[str, Stanza], added: Mapping[str, Stanza]) -> None:
+    """Check that every relation of and to the added packages holds.
+
+    Raises:
+        ImageError: One does not; the message names both sides.
+    """
+    names = _Names(chosen.values())
+    for stanza in added.values():
+        for group in _groups(stanza):
+            if not any(names.meets(alternative) for alternative in group):
+                raise _unmet(stanza, group, chosen)
+    for stanza in chosen.values():
+        for hostile in _hostile(stanza):
+            for other in names.matching(hostile):
+                if other.name != stanza.name and (other.name in added or stanza.name in added):
+                    raise ImageError(f"package `{stanza.name}` cannot be together with `{other.name}`", hint=UPGRADE)
+
+
+class _Names:
+    """Chosen packages, found by their own and their provided names."""
+
+    def __init__(self, stanzas: Iterable[Stanza]) -> None:
+        self._versions: dict[str, list[tuple[Stanza, str | None]]] = {}
+        for stanza in stanzas:
+            self.add(stanza)
+
+    def add(self, stanza: Stanza) -> None:
+        self._versions.setdefault(stanza.name, []).append((stanza, stanza.version))
+        for provided in relation.flat(stanza.provides) if stanza.provides else ():
+            self._versions.setdefault(provided.name, []).append((stanza, provided.bound or None))
+
+    def matching(self, wanted: Relation) -> Iterator[Stanza]:
+        for stanza, found in self._versions.get(wanted.name, ()):
+            if wanted.admits(found):
+                yield stanza
+
+    def meets(self, wanted: Relation) -> bool:
+        return any(True for _ in self.matching(wanted))
+
+
+class _Search:
+    def __init__(self, universe: Universe, installed: Mapping[str, Stanza]) -> None:
+        self._universe = universe
+        self._installed = installed
+        self.chosen = dict(installed)
+        self.added: dict[str, Stanza] = {}
+        self._names = _Names(installed.values())
+        self._hostile: dict[str, list[tuple[str, Relation]]] = {}
+        self._open: deque[Stanza] = deque()
+        for stanza in installed.values():
+            self._remember_hostility(stanza)
+
+    def request(self, name: str, suite: str) -> None:
+        if name in self.chosen:
+            return
+        candidates = self._universe.by_name.get(name) or self._sole_provider(name, suite)
+        self._add(next(filter(self._fits, candidates), candidates[0]))
+
+    def run(self) -> None:
+        while self._open:
+            stanza = self._open.popleft()
+            for group in _groups(stanza):
+                if not any(self._names.meets(alternative) for alternative in group):
+                    self._add(self._choose(stanza, group))
+
+    def _choose(self, stanza: Stanza, group: Sequence[Relation]) -> Stanza:
+        candidates = [*self._real(group), *self._providing(group)]
+        for candidate in candidates:
+            if self._fits(candidate):
+                return candidate
+        raise _unmet(stanza, group, self.chosen)
+
+    def _real(self, group: Sequence[Relation]) -> Iterator[Stanza]:
+        for alternative in sorted(group, key=lambda one: one.name in _LAST_RESORTS):
+            for stanza in self._universe.by_name.get(alternative.name, ()):
+                if alternative.admits(stanza.version):
+                    yield stanza
+
+    def _providing(self, group: Sequence[Relation]) -> Iterator[Stanza]:
+        for alternative in group:
+            found = [
+                stanza
+                for stanza in self._universe.providers.get(alternative.name, ())
+                if _Names([stanza]).meets(alternative)
+            ]
+            yield from sorted(found, key=lambda one: (_rank(one), one.name))
+
+    def _fits(self, candidate: Stanza) -> bool:
+        """Whether nothing chosen speaks against it, and its own words nothing against what is installed."""
+        if candidate.name in self.chosen:
+            return False
+        return not self._is_refused(candidate) and self._bears_installed(candidate)
+
+    def _is_refused(self, candidate: Stanza) -> bool:
+        own = _Names([candidate])
+        named = [candidate.name, *(provided.name for provided in relation.flat(candidate.provides))]
+        if any(own.meets(hostile) for name in named for _, hostile in self._hostile.get(name, ())):
+            return True
+        return any(self._names.meets(hostile) for hostile in _hostile(candidate))
+
+    def _bears_installed(self, candidate: Stanza) -> bool:
+        return all(
+            any(one.name not in self._installed or self._names.meets(one) for one in group)
+            for group in _groups(candidate)
+        )
+
+    def _sole_provider(self, name: str, suite: str) -> list[Stanza]:
+        names = sorted({stanza.name for stanza in self._universe.providers.get(name, ())})
+        if len(names) == 1:
+            return self._universe.by_name[names[0]]
+        if names:
+            raise ImageError(
+                f"package `{name}` of `{suite}` is only a name that others provide",
+                hint="choose one of " + _quoted(names[:8]),
+            )
+        close = self._universe.close(name)
+        raise ImageError(
+            f"no package `{name}` in Debian `{suite}`", hint=f"did you mean {_quoted(close)}?" if close else None
+        )
+
+    def _add(self, stanza: Stanza) -> None:
+        self.chosen[stanza.name] = self.added[stanza.name] = stanza
+        self._names.add(stanza)
+        self._remember_hostility(stanza)
+        self._open.append(stanza)
+
+    def _remember_hostility(self, stanza: Stanza) -> None:
+        for hostile in _hostile(stanza):
+            self._hostile.setdefault(hostile.name, []).append((stanza.name, hostile))
+
+
+def _groups(stanza: Stanza) -> relation.Groups:
+    return relation.parse(stanza.pre_depends) + relation.parse(stanza.depends)
+
+
+def _hostile(stanza: Stanza) -> tuple[Relation, ...]:
+    return relation.flat(stanza.conflicts) + relation.flat(stanza.breaks)
+
+
+def _rank(stanza: Stanza) -> int:
+    return _PRIORITIES.index(stanza.priority) if stanza.priority in _PRIORITIES else len(_PRIORITIES)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _unmet(stanza: Stanza, group: Sequence[Relation], chosen: Mapping[str, Stanza]) -> ImageError:
+    wanted = " or ".join(f"`{alternative}`" for alternative in group)
+    there = [chosen[alternative.name] for alternative in group if alternative.name in chosen]
+    pinned = "".join(f"; `{one.name}` is pinned to {one.version}" for one in there)
+    return ImageError(f"package `{stanza.name}` {stanza.version} needs {wanted}{pinned}", hint=UPGRADE)
