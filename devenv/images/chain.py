@@ -1,4 +1,4 @@
-"""What decides the bytes of an image: the keys of its layers and its own."""
+"""What decides the bytes of each layer of an image."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from devenv.blueprint import images
 from devenv.model.pins import ImageFile, ImageRecipe, Package
-
-BUILD_FORMAT = 1
-"""Raised whenever the same recipe gives other bytes than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def links(recipe: ImageRecipe) -> tuple[Link, ...]:
             continue
         below = _digest(
             {
-                "format": BUILD_FORMAT,
+                "format": images.BUILD_FORMAT,
                 "architecture": recipe.architecture,
                 "below": below,
                 "epoch": layer.epoch,
@@ -58,27 +56,6 @@ def links(recipe: ImageRecipe) -> tuple[Link, ...]:
         )
         found.append(Link(below, layer.name, runs, files, drop, layer.epoch))
     return tuple(found)
-
-
-def key(recipe: ImageRecipe) -> str:
-    """SHA-256 over all that decides the image's bytes, and nothing else; 64 hex digits."""
-    config = recipe.config
-    return _digest(
-        {
-            "format": BUILD_FORMAT,
-            "architecture": recipe.architecture,
-            "layers": [link.key for link in links(recipe)],
-            "epoch": recipe.epoch,
-            "env": dict(config.env),
-            "entrypoint": config.entrypoint,
-            "command": config.command,
-            "user": config.user,
-            "working_dir": config.working_dir,
-            "ports": sorted(set(config.ports)),
-            "volumes": sorted(set(config.volumes)),
-            "stop_signal": config.stop_signal,
-        }
-    )
 
 
 def _content(file: ImageFile) -> str | None:

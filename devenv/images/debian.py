@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from devenv.blueprint import images
 from devenv.engine.protocol import Engine
 from devenv.errors import ImageError
 from devenv.images import chain, deb, download, index, mirror, order, pack, resolve, stanza
@@ -46,20 +47,20 @@ def lock(
         previous = None
     layers = _kept(ordered, previous)
     missing = [request for request in ordered if request.name not in layers]
-    images = dict(previous.images) if previous else {}
+    built = dict(previous.images) if previous else {}
     if previous is not None and not missing:
-        return DebianPins(architecture, suite, previous.sources, layers, images)
+        return DebianPins(architecture, suite, previous.sources, layers, built)
     locker = _Locker(suite, architecture, machine, report)
     for done, request in enumerate(missing):
         report(Progress(request.name, "resolving", done, len(missing), "steps"))
         layers[request.name] = locker.layer(request, layers)
     in_order = {request.name: layers[request.name] for request in ordered}
-    return DebianPins(architecture, suite, tuple(one.source for one in locker.indexes), in_order, images)
+    return DebianPins(architecture, suite, tuple(one.source for one in locker.indexes), in_order, built)
 
 
 def key(recipe: ImageRecipe) -> str:
     """SHA-256 over all that decides the image's bytes, and nothing else; 64 hex digits."""
-    return chain.key(recipe)
+    return images.key(recipe)
 
 
 def build(recipe: ImageRecipe, *, reference: str, engine: Engine, machine: Machine, report: Report) -> str:
@@ -82,7 +83,7 @@ def build(recipe: ImageRecipe, *, reference: str, engine: Engine, machine: Machi
     with download.disk_watched(machine.cache):
         blobs = builder.layers(links)
         named = [(f"devenv: {link.name}", blob) for link, blob in zip(links, blobs, strict=True)]
-        labelled = {labels.PIN: chain.key(recipe)}
+        labelled = {labels.PIN: images.key(recipe)}
         config = pack.config(recipe.architecture, recipe.epoch, named, recipe.config, labelled)
         report(Progress(recipe.name, "loading", 0, None, "steps"))
         engine.load(pack.archive(config, blobs, reference))
