@@ -281,7 +281,9 @@ def doctor(
     from devenv.ui import results
 
     given: Options = context.obj
-    raise typer.Exit(results.doctor(doctor_command, _machine(), given.engine, fix=fix, as_json=as_json))
+    found = doctor_command.run(_machine(), os.environ, Path.home(), flag=given.engine, fix=fix, say=screen.say)
+    results.doctor(found, as_json=as_json)
+    raise typer.Exit(0 if found.healthy else 1)
 
 
 def main() -> None:

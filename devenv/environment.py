@@ -193,6 +193,7 @@ class _Work:
         self._images = {image.reference: image for image in wanted.images}
         self._containers = {one.name: one for one in wanted.containers}
         self._building = threading.Lock()
+        self._started: set[str] = set()
         self.digests: dict[str, str] = {}
 
     def perform(self, step: Step, off: threading.Event) -> None:
@@ -241,16 +242,18 @@ class _Work:
             case "start":
                 self._start(container)
             case "wait":
-                readiness.wait(
-                    self._engine, name, container, off=off, heard=functools.partial(self._heard, container.unit)
-                )
+                # Of a container that has run for long, the setup's output is old.
+                heard = functools.partial(self._heard, container.unit) if name in self._started else None
+                readiness.wait(self._engine, name, container, off=off, heard=heard)
             case verb:
                 raise AssertionError(f"no container step: {verb}")
 
     def _heard(self, unit: str, line: str) -> None:
-        self._tell(SetupLine(unit, line))
+        if line.strip():
+            self._tell(SetupLine(unit, line))
 
     def _start(self, container: Container) -> None:
+        self._started.add(container.name)
         try:
             self._engine.start(container.name)
         except Conflict as error:

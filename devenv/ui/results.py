@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from devenv.ui import screen, tables
 
 if TYPE_CHECKING:
+    from devenv.commands.doctor import DoctorResult
     from devenv.commands.down import DownResult
     from devenv.commands.lock import LockResult
     from devenv.commands.logs import LogLine
@@ -77,6 +78,24 @@ def lock(result: LockResult, *, as_json: bool) -> None:
     if result.moves:
         screen.give(tables.moves(result))
     screen.say(f"{screen.paint('✓', 'green')} wrote devenv.lock: {result.packages} packages")
+
+
+_MARKS: Mapping[str, tuple[str, Colour]] = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}
+
+
+def doctor(result: DoctorResult, *, as_json: bool) -> None:
+    """Each finding in a line, with its remedy below."""
+    if as_json:
+        screen.give(json.dumps(asdict(result) | {"healthy": result.healthy}, indent=2))
+        return
+    for finding in result.findings:
+        mark, colour = _MARKS[finding.state]
+        screen.give(f"{screen.paint(mark, colour, 'stdout')} {finding.message}")
+        if finding.remedy:
+            remedy = finding.remedy.replace("\n", "\n    ")
+            screen.give(f"    {screen.paint('→', 'cyan', 'stdout')} {remedy}")
+    if not result.healthy and any(finding.fixable for finding in result.findings):
+        screen.say("run `devenv doctor --fix` to repair what can be repaired")
 
 
 def lines(found: Iterable[LogLine]) -> None:
