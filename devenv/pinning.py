@@ -46,7 +46,7 @@ def complete(
     requests = lockfile.requests(project, workspace.entries)
     kept = {} if previous is None else dict(previous.debian)
     if upgrade is not None:
-        kept = {name: _without(pins, upgrade) for name, pins in kept.items()}
+        kept = {name: forget(pins, upgrade) for name, pins in kept.items()}
     if requests:
         for name in architectures:
             old = kept.get(name)
@@ -84,8 +84,8 @@ def _versions(layer: Layer | None) -> dict[str, str]:
     return {} if layer is None else {one.name: one.version for run in layer.runs for one in run}
 
 
-def _without(pins: DebianPins, names: Sequence[str]) -> DebianPins:
-    """Drop the named layers and every layer above one of them."""
+def forget(pins: DebianPins, names: Sequence[str]) -> DebianPins:
+    """Pins without the named layers and every layer above one of them; without names, none are left."""
     if not names:
         return replace(pins, layers={}, images={})
     dropped = {layer for layer in pins.layers if any(_is(layer, name) for name in names)}
