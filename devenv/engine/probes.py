@@ -1,4 +1,8 @@
-"""Single checks whether a container serves. Each returns what is still wrong in words, or None when it passes."""
+"""Single checks whether a container serves.
+
+Each returns what is still wrong in words, or None when it passes; of a container that does not run any more it may
+raise `Conflict` or `NotFound`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from contextlib import contextmanager, suppress
 
 from devenv.engine import logs
 from devenv.engine.protocol import Command, Engine
-from devenv.errors import Conflict, DevenvError
+from devenv.errors import DevenvError
 from devenv.model.blueprint import Container, Probe
 
 Check = Callable[[], str | None]
@@ -145,8 +149,6 @@ def _exec(engine: Engine, name: str, argv: Sequence[str]) -> str | None:
     thread.start()
     thread.join(_EXEC_TIMEOUT)
     result = outcome[0] if outcome else f"`{argv[0]}` does not end"
-    if isinstance(result, Conflict):  # it does not run any more, which the caller finds out in more words
-        return "it does not run"
     if isinstance(result, DevenvError):
         raise result
     return result

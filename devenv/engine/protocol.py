@@ -52,7 +52,7 @@ class ContainerState:
         exit_code: None while it has not ended.
         oom_killed: Whether the kernel ended it for lack of memory.
         address: In its network, empty when it does not run.
-        log_start: Seconds since 1970 where the log of its present run begins; 0 when it never ended before.
+        log_start: Seconds since 1970 where the log of its present run begins; 0 for the log's own beginning.
     """
 
     id: str

@@ -10,7 +10,7 @@ from contextlib import closing
 
 from devenv.engine import apply, logs, probes
 from devenv.engine.protocol import ContainerState, Engine
-from devenv.errors import NotFound, NotReady
+from devenv.errors import Conflict, NotFound, NotReady
 from devenv.model.blueprint import Container, Probe
 
 INTERVAL = 0.025
@@ -90,7 +90,10 @@ class _Waiting:
     def _one(self, check: probes.Check) -> None:
         while True:
             begun = self._clock()
-            wrong = check()
+            try:
+                wrong = check()
+            except (Conflict, NotFound):
+                wrong = "it does not run"
             if wrong is None:
                 return
             self._go_on(wrong)

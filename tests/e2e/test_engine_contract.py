@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from devenv.engine.protocol import Chunk, Command
 from devenv.errors import Conflict, EngineError, NotFound
 from devenv.model import labels
-from devenv.model.blueprint import Container, Mount, Network, Port, SeenContainer, Volume
+from devenv.model.blueprint import Container, Mount, Network, Port, SeenContainer, StepKind, Volume
 from tests import engines
 from tests.engines import Lab
 
@@ -28,6 +28,12 @@ def a_container(lab: Lab, command: tuple[str, ...] = FOREVER, *, name: str = "we
         stop_grace=0,
         labels=lab.labels,
     )
+
+
+def a_resource(lab: Lab, kind: str) -> Container | Network | Volume:
+    if kind == "container":
+        return a_container(lab)
+    return Network(lab.name("net"), lab.labels) if kind == "network" else Volume(lab.name("data"), lab.labels)
 
 
 def started(lab: Lab, container: Container, network: str | None = None) -> str:
@@ -112,21 +118,13 @@ def test_observe_tells_nothing_of_other_instances(lab: Lab) -> None:
 
 @pytest.mark.parametrize("kind", ["container", "network", "volume"])
 def test_creating_what_exists_adopts_it(lab: Lab, kind: str) -> None:
-    resource = {
-        "container": a_container(lab),
-        "network": Network(lab.name("net"), lab.labels),
-        "volume": Volume(lab.name("data"), lab.labels),
-    }[kind]
+    resource = a_resource(lab, kind)
     assert lab.engine.create(resource) == lab.engine.create(resource)
 
 
 @pytest.mark.parametrize("kind", ["container", "network", "volume"])
 def test_creating_what_belongs_to_another_instance_is_a_conflict_that_names_it(lab: Lab, kind: str) -> None:
-    resource = {
-        "container": a_container(lab),
-        "network": Network(lab.name("net"), lab.labels),
-        "volume": Volume(lab.name("data"), lab.labels),
-    }[kind]
+    resource = a_resource(lab, kind)
     lab.engine.create(resource)
     with pytest.raises(Conflict, match=resource.name):
         lab.engine.create(replace(resource, labels={labels.INSTANCE: "somebody-else"}))
@@ -210,9 +208,8 @@ def test_a_taken_port_is_a_conflict_that_names_it_until_it_is_free(lab: Lab) -> 
 
 
 @pytest.mark.parametrize("kind", ["container", "network", "volume", "image"])
-def test_removing_what_is_gone_is_no_error(lab: Lab, kind: str) -> None:
-    assert kind in ("container", "network", "volume", "image")
-    lab.engine.remove(kind, lab.name("absent"))  # type: ignore[arg-type]
+def test_removing_what_is_gone_is_no_error(lab: Lab, kind: StepKind) -> None:
+    lab.engine.remove(kind, lab.name("absent"))
 
 
 def test_stopping_what_is_gone_is_no_error(lab: Lab) -> None:
@@ -242,7 +239,7 @@ def test_a_volume_in_use_is_a_conflict(lab: Lab) -> None:
 
 @pytest.mark.parametrize("call", ["start", "look", "read", "exec"])
 def test_a_container_that_is_not_there_is_not_found(lab: Lab, call: str) -> None:
-    calls = {
+    calls: dict[str, Callable[[str], object]] = {
         "start": lambda name: lab.engine.start(name),
         "look": lambda name: lab.engine.look(name),
         "read": lambda name: list(lab.engine.read(name, "logs")),

@@ -1,0 +1,134 @@
+"""Our types as the engine's JSON, and back."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import pytest
+
+from devenv.engine import translate
+from devenv.model.blueprint import Container, Health, Mount, Port
+from devenv.model.project import Limits
+
+
+def test_everything_a_container_asks_for_is_in_its_body() -> None:
+    wanted = Container(
+        name="shop-web-1",
+        unit="web",
+        kind="app",
+        image="web:1",
+        entrypoint=("/start",),
+        command=("serve", "a b"),
+        env={"A": "1", "EMPTY": "", "ODD": "x=$y\n"},
+        user="1000:1000",
+        working_dir="/app",
+        mounts=(
+            Mount("bind", "/home/me", "/app"),
+            Mount("volume", "data", "/d", read_only=True),
+            Mount("tmpfs", "", "/t"),
+        ),
+        ports=(Port(8000, 8001), Port(8000, 9001, "::1")),
+        health=Health(("check",), 1.5, 2.0, 3, start_period=10.0),
+        limits=Limits(cpus=1.5, memory=512, pids=100),
+        stop_signal="SIGINT",
+        stop_grace=7,
+        labels={"l": "v"},
+    )
+    assert translate.container(wanted, "shop") == {
+        "Image": "web:1",
+        "Entrypoint": ["/start"],
+        "Cmd": ["serve", "a b"],
+        "Env": ["A=1", "EMPTY=", "ODD=x=$y\n"],
+        "User": "1000:1000",
+        "WorkingDir": "/app",
+        "Labels": {"l": "v"},
+        "ExposedPorts": {"8000/tcp": {}},
+        "StopSignal": "SIGINT",
+        "StopTimeout": 7,
+        "Healthcheck": {
+            "Test": ["CMD", "check"],
+            "Interval": 1_500_000_000,
+            "Timeout": 2_000_000_000,
+            "Retries": 3,
+            "StartPeriod": 10_000_000_000,
+        },
+        "HostConfig": {
+            "NetworkMode": "shop",
+            "Mounts": [
+                {"Type": "bind", "Source": "/home/me", "Target": "/app", "ReadOnly": False},
+                {"Type": "volume", "Source": "data", "Target": "/d", "ReadOnly": True},
+                {"Type": "tmpfs", "Target": "/t", "ReadOnly": False},
+            ],
+            "PortBindings": {
+                "8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8001"}, {"HostIp": "::1", "HostPort": "9001"}]
+            },
+            "RestartPolicy": {"Name": "no"},
+            "Init": True,
+            "NanoCpus": 1_500_000_000,
+            "Memory": 512,
+            "PidsLimit": 100,
+        },
+        "NetworkingConfig": {"EndpointsConfig": {"shop": {"Aliases": ["web"]}}},
+    }
+
+
+def test_what_the_image_decides_is_not_in_the_body() -> None:
+    body = translate.container(Container(name="c", unit="c", kind="app", image="i"), None)
+    assert not {"Entrypoint", "Cmd", "User", "WorkingDir", "StopSignal", "Healthcheck"} & body.keys()
+    assert body["HostConfig"]["NetworkMode"] == "none"
+    assert "NetworkingConfig" not in body
+
+
+def told(**state: Any) -> dict[str, Any]:
+    base = {"Status": "running", "Running": True, "ExitCode": 0, "StartedAt": "2026-01-01T00:00:10.5Z"}
+    return {"Id": "1", "State": base | {"FinishedAt": "0001-01-01T00:00:00Z"} | state, "NetworkSettings": {}}
+
+
+def test_a_container_that_runs_has_no_exit_code() -> None:
+    assert translate.state(told()).exit_code is None
+    assert translate.state(told(Status="exited", Running=False, ExitCode=3)).exit_code == 3
+
+
+def test_the_log_of_a_first_run_has_no_beginning() -> None:
+    assert translate.state(told()).log_start == 0.0
+
+
+def test_the_log_of_a_restarted_container_begins_between_the_end_and_the_start() -> None:
+    state = translate.state(told(FinishedAt="2026-01-01T00:00:07.500000789Z"))
+    assert state.log_start == pytest.approx(1767225608.5, abs=0.001)
+
+
+def test_the_moments_of_an_engine_in_another_time_zone_are_read() -> None:
+    state = translate.state(told(StartedAt="2026-01-01T02:00:10+02:00", FinishedAt="2026-01-01T02:00:08.5+02:00"))
+    assert state.log_start == pytest.approx(1767225609.0, abs=0.001)
+
+
+def test_the_last_lines_of_a_container_that_ended_are_found_from_the_log_s_beginning() -> None:
+    assert translate.state(told(Status="exited", Running=False, FinishedAt="2026-01-01T00:00:11Z")).log_start == 0.0
+
+
+def version(**fields: Any) -> dict[str, Any]:
+    engine = {"Version": "28.5.2", "Arch": "arm", "KernelVersion": platform.release(), "Platform": {"Name": ""}}
+    return engine | {"Components": [{"Name": "Engine"}]} | fields
+
+
+def test_an_engine_on_this_kernel_is_local() -> None:
+    info = translate.info("unix:///var/run/docker.sock", version())
+    assert (info.name, info.version, info.architecture) == ("Docker Engine", "28.5.2", "armhf")
+    assert info.local
+    assert info.routable
+
+
+def test_an_engine_in_a_virtual_machine_or_far_away_is_not_local() -> None:
+    assert not translate.info("unix:///var/run/docker.sock", version(KernelVersion="6.6.12-linuxkit")).local
+    assert not translate.info("ssh://me@far", version()).local
+    assert not translate.info("tcp://far:2375", version()).local
+
+
+def test_a_rootless_engine_shares_files_but_not_its_network() -> None:
+    rootless = translate.info("unix:///home/me/docker.sock", version(Components=[{"Name": "rootlesskit"}]))
+    podman = translate.info("unix:///run/user/1000/podman/podman.sock", version(Components=[{"Name": "Podman Engine"}]))
+    assert rootless.local
+    assert not rootless.routable
+    assert (podman.name, podman.local, podman.routable) == ("Podman", True, False)
