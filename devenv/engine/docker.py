@@ -30,6 +30,7 @@ _CHANGE_TIMEOUT = 300
 _REMOVAL_TIMEOUT = 30.0
 _REMOVAL_INTERVAL = 0.05
 _EXIT_INTERVAL = 0.005
+_LONGEST_EXIT_INTERVAL = 0.5
 _BLOCK = 1024 * 1024
 
 
@@ -182,12 +183,14 @@ class DockerEngine:
                 yield from streams.frames(response.raw.read)
 
     def _exit_code(self, execution: str) -> int:
-        """Ask for it until it is known: the engine closes the output a moment before it notes the end."""
+        """Ask for it until it is known: the output may close a moment, or for a daemon long, before the end."""
+        pause = _EXIT_INTERVAL
         while True:
             entry = wire.check(self._get(wire.path("exec", execution, "json"))).json
             if not entry["Running"] and entry["ExitCode"] is not None:
                 return int(entry["ExitCode"])
-            time.sleep(_EXIT_INTERVAL)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_EXIT_INTERVAL)
 
     def _resize(self, execution: str, rows: int, columns: int) -> None:
         """Tell the terminal's size; a command that has just begun or just ended has no terminal to tell."""
