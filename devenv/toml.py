@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from devenv import files
 from devenv.errors import DevenvError, Place
 
 if TYPE_CHECKING:
@@ -105,6 +104,8 @@ def update(path: Path, changes: Mapping[str, Any]) -> None:
     """
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
+
+    from devenv import files
 
     try:
         document = tomlkit.parse(read(path).text) if path.exists() else tomlkit.document()

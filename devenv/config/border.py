@@ -1,0 +1,170 @@
+"""The shape of `devenv.toml`: its keys, what may stand there and what it means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from devenv.config import shape
+from devenv.config.shape import Key, Shape
+
+LABEL = "(?![0-9]+$)[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"
+VARIABLE = "[A-Za-z_][A-Za-z0-9_.-]*"
+TASK_NAME = "[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"
+
+_TEXT = shape.text()
+_TEXTS = shape.several(_TEXT, "a list of strings")
+_PORT = shape.integer("a port from 1 to 65535", least=1, most=65535)
+_PORTS = shape.several(_PORT, "a list of ports")
+_ENV = shape.free(shape.scalar(), "a table of strings", names=VARIABLE)
+_ORIGIN = shape.choice("registry", "debian")
+_PACKAGE = shape.text("the name of a Debian package", pattern="[a-z0-9][a-z0-9+.-]+")
+_STACK = shape.text("a stack such as `python@3.13`", pattern="[a-z][a-z0-9+.-]*(@[A-Za-z0-9][A-Za-z0-9._+~-]*)?")
+_VERSION = shape.text('a version such as `"17"`', pattern="[A-Za-z0-9][A-Za-z0-9._+~-]*")
+_IMAGE = shape.text(
+    "an image such as `docker.io/acme/search:2`",
+    pattern="([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    "(@sha256:[0-9a-f]{64})?",
+)
+_ARCHITECTURE = shape.choice("amd64", "arm64", "armhf", "i386", "ppc64el", "riscv64", "s390x")
+
+_COMMAND = shape.one_or_several(_TEXT, "a string or a list of strings", before=("/bin/sh", "-c"))
+
+READY = shape.table(
+    "How to find out that it serves: exactly one of `tcp`, `http`, `exec` and `log`",
+    {
+        "tcp": Key(_PORT, "A port that accepts connections"),
+        "http": Key(
+            shape.text("a path such as `/health`", pattern="/[!-~]*"), "A path that answers with a status below 400"
+        ),
+        "exec": Key(_COMMAND, "A command that exits with 0 inside; a string is given to `sh -c`"),
+        "log": Key(_TEXT, "A regular expression that a line of the log matches"),
+        "port": Key(_PORT, "The port for `http`; without it the container's first"),
+        "timeout": Key(shape.number("seconds, above 0"), "Seconds until the start counts as failed; default: 60"),
+    },
+    whole=True,
+)
+
+LIMITS = shape.table(
+    "The most a container may use",
+    {
+        "cpus": Key(shape.number("a number above 0"), "Processor cores; may be a fraction"),
+        "memory": Key(
+            shape.text("a size such as `512M` or `1.5G`", pattern="[0-9]{1,12}(\\.[0-9]{1,6})?[KMGTkmgt]?(i?[Bb])?"),
+            "Such as `512M` or `1.5G`; K, M, G and T count by 1024",
+        ),
+        "pids": Key(shape.integer("a number above 0", least=1, most=4194304), "Processes"),
+    },
+)
+
+APP = shape.table(
+    "A container that runs the project's own code",
+    {
+        "stack": Key(
+            shape.one_or_several(_STACK, "a stack or a list of stacks"),
+            "Language toolchain from the catalog, such as `python@3.13`, or a list of them",
+        ),
+        "image": Key(_IMAGE, "An image in place of `stack` and `packages`"),
+        "like": Key(_TEXT, "Another app, whose image and settings this one shares"),
+        "images": Key(_ORIGIN, "Where this app's image comes from, if not as the project says"),
+        "dir": Key(_TEXT, "The folder that is synced, relative to the project; default: all of it"),
+        "packages": Key(shape.several(_PACKAGE, "a list of strings"), "Debian packages to add"),
+        "setup": Key(_TEXTS, "Shell commands, run inside at first and when their inputs change"),
+        "run": Key(_TEXT, "The shell command to run; without it the container idles"),
+        "ports": Key(_PORTS, "Ports, published on 127.0.0.1 under the same number"),
+        "env": Key(_ENV, "Environment variables"),
+        "needs": Key(_TEXTS, "Services and apps that must be ready first; default: every service"),
+        "ready": Key(READY, "How to find out that it serves"),
+        "replicas": Key(shape.integer("a number from 1 to 100", least=1, most=100), "How many run at once; default: 1"),
+        "limits": Key(LIMITS, "The most it may use"),
+    },
+)
+
+SERVICE = shape.table(
+    "A backing container; other keys are options of its entry in the catalog",
+    {
+        "use": Key(_TEXT, "The catalog's entry; default: the service's own name"),
+        "image": Key(_IMAGE, "An image, for a service that is not in the catalog"),
+        "images": Key(_ORIGIN, "Where its image comes from, if not as the project says"),
+        "version": Key(_VERSION, "Its version; default: the catalog's"),
+        "port": Key(_PORT, "A fixed port of the host for its main port; default: a free one"),
+        "ports": Key(_PORTS, "Ports of a service by `image`; the first is the main one"),
+        "env": Key(_ENV, "Environment variables"),
+        "volumes": Key(shape.free(_TEXT, "a table of strings"), "Volumes: a name and the path inside"),
+        "command": Key(_COMMAND, "Replaces the command of a service by `image`; a string is given to `sh -c`"),
+        "ready": Key(READY, "How to find out that it serves; default: the catalog's"),
+        "limits": Key(LIMITS, "The most it may use"),
+    },
+    more=True,
+)
+
+_RULE = shape.table(
+    "What a change of a file does",
+    {
+        "path": Key(_TEXT, "A pattern as in .gitignore", required=True),
+        "action": Key(shape.choice("sync", "setup", "restart", "rebuild"), "What follows a change", required=True),
+    },
+    whole=True,
+)
+
+_SYNC = shape.table(
+    "How files reach the apps",
+    {
+        "mode": Key(shape.choice("auto", "bind", "copy"), "Mount the folder, or copy it; default: as fits the engine"),
+        "ignore": Key(_TEXTS, "Patterns of files to leave out, on top of .gitignore"),
+        "rules": Key(shape.several(_RULE, "a list of tables"), "What changes do, on top of the stacks' own rules"),
+    },
+)
+
+_DEBIAN = shape.table(
+    "What images of origin `debian` are built from",
+    {
+        "suite": Key(
+            shape.text("a release such as `trixie`", pattern="[a-z][a-z0-9-]*"),
+            "The Debian release's code name; default: trixie",
+        )
+    },
+)
+
+
+def _task(*, required: bool) -> Shape:
+    return shape.table(
+        "A named command, run inside an app by `devenv run`",
+        {
+            "run": Key(_TEXT, "The shell command", required=required),
+            "app": Key(_TEXT, "The app it runs in; may be left out when there is only one"),
+        },
+        whole=True,
+    )
+
+
+def _keys(task: Shape) -> dict[str, Key]:
+    return {
+        "name": Key(_TEXT, "The project's name, a DNS label; default: the folder's name"),
+        "require_version": Key(_TEXT, "Versions of devenv that can read this file, such as `>=0.1,<1`"),
+        "images": Key(_ORIGIN, "Where images come from: pulled, or built from Debian packages; default: registry"),
+        "platforms": Key(
+            shape.several(_ARCHITECTURE, "a list of strings"),
+            "Architectures the lockfile covers, as Debian names them; default: the engine's own",
+        ),
+        "debian": Key(_DEBIAN, "What images of origin `debian` are built from"),
+        "apps": Key(shape.free(APP, "a table", names=LABEL), "Containers that run the project's own code, by name"),
+        "services": Key(shape.free(SERVICE, "a table", names=LABEL), "Backing containers, by name"),
+        "sync": Key(_SYNC, "How files reach the apps"),
+        "tasks": Key(shape.free(task, "a table", names=TASK_NAME), "Commands for `devenv run`, by name"),
+    }
+
+
+_OVERLAY = shape.table("What to set otherwise", _keys(_task(required=False)))
+
+FILE = shape.table(
+    "A development environment",
+    {
+        **_keys(_task(required=True)),
+        "profiles": Key(shape.free(_OVERLAY, "a table", names=TASK_NAME), "Overlays by name, for `--profile`"),
+    },
+)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of `devenv.toml`, draft 2020-12."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "devenv.toml", **FILE.json}

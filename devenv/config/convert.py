@@ -1,0 +1,183 @@
+"""Turns a checked `devenv.toml` into the project it describes, and checks how its parts fit together."""
+
+from __future__ import annotations
+
+import graphlib
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from devenv import toml
+from devenv.config import border, units
+from devenv.config.findings import Findings, listed
+from devenv.model.project import App, Limits, Project, Service, Sync, SyncRule, Task
+
+_TASK_NAME = re.compile(border.TASK_NAME)
+
+
+def project(table: Mapping[str, Any], root: Path, found: Findings) -> Project:
+    """The project; what is wrong with it is noted in `found`.
+
+    Args:
+        table: What fits the shape `border.FILE`.
+    """
+    origin = table.get("images", "registry")
+    tables: Mapping[str, Mapping[str, Any]] = table.get("apps", {})
+    services = tuple(units.service(name, one, origin, found) for name, one in table.get("services", {}).items())
+    own = {name: units.app(name, one, root, origin, found) for name, one in tables.items()}
+    apps = tuple(_apps(tables, own, (service.name for service in services), found))
+    _check_names(own, services, found)
+    _check_needs(tables, (*own, *(service.name for service in services)), found)
+    _check_cycles(apps, found)
+    _check_ports(apps, services, found)
+    return Project(
+        root=root,
+        name=_name(table.get("name"), root, found),
+        suite=table.get("debian", {}).get("suite", "trixie"),
+        apps=apps,
+        services=services,
+        tasks=tuple(_task(name, one, tuple(own), found) for name, one in table.get("tasks", {}).items()),
+        sync=_sync(table.get("sync", {})),
+        platforms=tuple(dict.fromkeys(table.get("platforms", ()))),
+    )
+
+
+def _name(name: str | None, root: Path, found: Findings) -> str:
+    if name is not None:
+        units.check_name(name, ("name",), found, key=False)
+        return name
+    made = units.label(root.name)
+    if not made and not found.is_broken(("name",)):
+        message = f"the folder's name `{toml.printable(root.name)}` cannot be made a project's name"
+        found.add(message, ("name",), hint='add `name = "…"` to `devenv.toml`')
+    return made
+
+
+# --- like ---
+
+
+def _apps(
+    tables: Mapping[str, Mapping[str, Any]], own: Mapping[str, App], services: Iterable[str], found: Findings
+) -> Iterator[App]:
+    """The apps with what they share by `like` filled in; `like` then names the app that has an image of its own."""
+    everything = tuple(services)
+    for app in own.values():
+        chain = _chain(app, own, found)
+        done = chain[-1]
+        if "needs" not in tables[done.name]:
+            done = replace(done, needs=everything)
+        for one in reversed(chain[:-1]):
+            done = _shared(one, done, tables[one.name].keys())
+        yield replace(done, like=chain[-1].name if len(chain) > 1 else None)
+
+
+def _chain(app: App, own: Mapping[str, App], found: Findings) -> list[App]:
+    """An app, the app it is like, and so on; just the app when that leads nowhere."""
+    chain = [app]
+    while (like := chain[-1].like) is not None:
+        if like not in own:
+            if len(chain) == 1:
+                found.unknown("app", like, [name for name in own if name != app.name], ("apps", app.name, "like"))
+            return [app]
+        if own[like] in chain:
+            if like == app.name == min(one.name for one in chain):
+                message = f"`like` goes in a circle: {_path([one.name for one in (*chain, app)])}"
+                found.add(message, ("apps", app.name, "like"), hint="one of them needs an image of its own")
+            return [app]
+        chain.append(own[like])
+    return chain
+
+
+def _shared(app: App, target: App, given: Collection[str]) -> App:
+    """An app that takes from `target` what it is not given itself; tables are merged."""
+    limits = {name: getattr(app.limits, name) or getattr(target.limits, name) for name in ("cpus", "memory", "pids")}
+    return replace(
+        app,
+        stacks=target.stacks,
+        image=target.image,
+        origin=target.origin,
+        packages=target.packages,
+        dir=app.dir if "dir" in given else target.dir,
+        setup=app.setup if "setup" in given else target.setup,
+        needs=app.needs if "needs" in given else tuple(name for name in target.needs if name != app.name),
+        env={**target.env, **app.env},
+        limits=Limits(**limits),
+    )
+
+
+def _path(names: Iterable[str]) -> str:
+    return " → ".join(f"`{toml.printable(name)}`" for name in names)
+
+
+# --- how the parts fit together ---
+
+
+def _check_names(apps: Mapping[str, App], services: tuple[Service, ...], found: Findings) -> None:
+    for service in services:
+        if service.name in apps:
+            message = f"`{toml.printable(service.name)}` is an app and a service"
+            hint = "give one of them another name; a service can say what it is with `use`"
+            found.add(message, ("services", service.name), hint=hint, key=True)
+
+
+def _check_needs(tables: Mapping[str, Mapping[str, Any]], names: Collection[str], found: Findings) -> None:
+    for app, table in tables.items():
+        for index, name in enumerate(table.get("needs", ())):
+            if name not in names:
+                others = [one for one in names if one != app]
+                found.unknown("app or service", name, others, ("apps", app, "needs", index))
+
+
+def _check_cycles(apps: tuple[App, ...], found: Findings) -> None:
+    names = [app.name for app in apps]
+    needs = {app.name: [need for need in app.needs if need in names] for app in apps}
+    try:
+        graphlib.TopologicalSorter(needs).prepare()
+    except graphlib.CycleError as error:
+        circle: list[str] = error.args[1][:0:-1]
+        first = circle.index(min(circle, key=names.index))
+        path = [*circle[first:], *circle[: first + 1]]
+        keys = ("apps", path[0], "needs", needs[path[0]].index(path[1]))
+        found.add(f"`needs` goes in a circle: {_path(path)}", keys, hint="remove one of these needs")
+
+
+def _check_ports(apps: tuple[App, ...], services: tuple[Service, ...], found: Findings) -> None:
+    """A port of the host goes to one container."""
+    holders: dict[int, str] = {}
+    for name, port, keys in _host_ports(apps, services):
+        holder = holders.setdefault(port, name)
+        if holder != name:
+            found.add(f"port `{port}` is taken by `{holder}`", keys, hint="each needs a port of its own on the host")
+
+
+def _host_ports(apps: tuple[App, ...], services: tuple[Service, ...]) -> Iterator[tuple[str, int, toml.Keys]]:
+    for app in apps:
+        for index, port in enumerate(app.ports):
+            yield app.name, port, ("apps", app.name, "ports", index)
+    for service in services:
+        if service.port is not None:
+            yield service.name, service.port, ("services", service.name, "port")
+
+
+# --- the rest ---
+
+
+def _task(name: str, table: Mapping[str, Any], apps: tuple[str, ...], found: Findings) -> Task:
+    keys = ("tasks", name)
+    if not _TASK_NAME.fullmatch(name):
+        hint = "letters, digits, `.`, `_`, `:` and `-`"
+        found.add(f"`{toml.printable(name)}` cannot name a task", keys, hint=hint, key=True)
+    app: str | None = table.get("app")
+    if app is None and len(apps) != 1 and not found.is_broken(("apps",)):
+        hint = f"add `app`: {listed(apps, 'or')}" if apps else "add an app: `[apps.web]`"
+        found.add(f"`{toml.printable('.'.join(keys))}` does not say in which app", keys, hint=hint, key=True)
+    elif app is not None and app not in apps:
+        found.unknown("app", app, apps, (*keys, "app"))
+    return Task(name, table["run"], app or (apps[0] if apps else ""))
+
+
+def _sync(table: Mapping[str, Any]) -> Sync:
+    rules = tuple(SyncRule(one["path"], one["action"]) for one in table.get("rules", ()))
+    return Sync(table.get("mode", "auto"), tuple(table.get("ignore", ())), rules)

@@ -1,0 +1,295 @@
+"""Turns the tables of apps and services into values of the model, and checks what their shape cannot say."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from devenv import toml
+from devenv.config import border, size
+from devenv.config.findings import Findings, listed
+from devenv.config.shape import as_text, kind
+from devenv.model.project import App, Limits, Option, Origin, Ready, Service, StackRequest
+
+# What `like` does not share: a port can be published once, and these belong to the command.
+OWN = ("like", "run", "ports", "ready", "replicas")
+
+_LABEL = re.compile(border.LABEL)
+_VARIABLE = re.compile(border.VARIABLE)
+_VOLUME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def label(text: str) -> str:
+    """A DNS label made of any text; empty when nothing of it can be used."""
+    import unicodedata
+
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    made = re.sub(r"[^a-z0-9]+", "-", plain)[:40].strip("-")
+    return made if is_label(made) else ""
+
+
+def is_label(text: str) -> bool:
+    """Whether it can be a name: it becomes a host name, and part of the names of containers."""
+    return _LABEL.fullmatch(text) is not None
+
+
+def check_name(name: str, keys: toml.Keys, found: Findings, *, key: bool = True) -> None:
+    """Check the name of a project, an app or a service."""
+    if not is_label(name):
+        message = f"`{toml.printable(name)}` is no DNS label: lower-case letters, digits and hyphens, at most 40"
+        made = label(name)
+        found.add(message, keys, hint=f"`{made}` is one" if made else None, key=key)
+
+
+# --- apps ---
+
+
+def app(name: str, table: Mapping[str, Any], root: Path, origin: Origin, found: Findings) -> App:
+    """An app, its own keys checked and what it shares with another one not yet filled in."""
+    keys = ("apps", name)
+    check_name(name, keys, found)
+    _check_kind(table, keys, found)
+    _check_folder(table.get("dir", "."), root, (*keys, "dir"), found)
+    ports = _ports(table, keys, found)
+    if table.get("replicas", 1) > 1 and ports:
+        hint = "remove its ports, or run it once"
+        found.add("one port of the host cannot lead to several replicas", (*keys, "replicas"), hint=hint)
+    return App(
+        name=name,
+        like=table.get("like"),
+        stacks=tuple(_stacks(table.get("stack", ()), (*keys, "stack"), found)),
+        image=table.get("image"),
+        origin="registry" if "image" in table else table.get("images", origin),
+        dir=PurePosixPath(table.get("dir", ".")).as_posix(),
+        packages=tuple(dict.fromkeys(table.get("packages", ()))),
+        setup=tuple(table.get("setup", ())),
+        run=table.get("run"),
+        ports=ports,
+        env=_env(table, keys, found),
+        needs=tuple(dict.fromkeys(table.get("needs", ()))),
+        ready=_ready(table, keys, found, has_ports=bool(ports)),
+        replicas=table.get("replicas", 1),
+        limits=_limits(table, keys, found),
+    )
+
+
+def _check_kind(table: Mapping[str, Any], keys: toml.Keys, found: Findings) -> None:
+    """An app's image comes from one place: a stack and packages, an image, or another app."""
+    if "like" in table:
+        for key in ("stack", "image", "packages", "images"):
+            if key in table:
+                hint = f"remove `like` or `{key}`"
+                found.add(f"an app that is `like` another has no `{key}` of its own", (*keys, key), hint=hint, key=True)
+    elif "image" in table:
+        for key in ("stack", "packages", "images"):
+            if key in table:
+                hint = f"remove `image` or `{key}`"
+                found.add(f"`{key}` has no effect on an app by `image`", (*keys, key), hint=hint, key=True)
+
+
+def _stacks(requests: list[str], keys: toml.Keys, found: Findings) -> list[StackRequest]:
+    stacks: dict[str, StackRequest] = {}
+    for index, request in enumerate(requests):
+        name, _, version = request.partition("@")
+        if name in stacks:
+            found.add(f"stack `{name}` stands here twice", (*keys, index), hint="remove one of them")
+        stacks[name] = StackRequest(name, version or None)
+    return list(stacks.values())
+
+
+def _check_folder(folder: str, root: Path, keys: toml.Keys, found: Findings) -> None:
+    if outside(folder):
+        hint = "it is relative to the project: `api`, `.`"
+        found.add(f"`{toml.printable(folder)}` leads out of the project", keys, hint=hint)
+        return
+    try:
+        path = (root / folder).resolve()
+        if not path.is_relative_to(root.resolve()):
+            hint = "it is a symbolic link; name the folder itself"
+            found.add(f"`{toml.printable(folder)}` leads out of the project", keys, hint=hint)
+        elif not path.is_dir():
+            found.add(f"the project has no folder `{toml.printable(folder)}`", keys, hint="create it, or correct `dir`")
+    except (OSError, ValueError, RuntimeError):
+        found.add(f"`{toml.printable(folder)}` cannot be a folder", keys)
+
+
+def outside(path: str) -> bool:
+    """Whether a path is absolute, or climbs above where it starts."""
+    if path.startswith(("/", "~")) or "\\" in path or re.match("[A-Za-z]:", path):
+        return True
+    depth = 0
+    for part in PurePosixPath(path).parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            return True
+    return False
+
+
+# --- services ---
+
+
+def service(name: str, table: Mapping[str, Any], origin: Origin, found: Findings) -> Service:
+    """A service, checked as far as it can be without the catalog."""
+    keys = ("services", name)
+    check_name(name, keys, found)
+    options = {key: value for key, value in table.items() if key not in border.SERVICE.keys}
+    _check_origin(table, options, keys, found)
+    by_image = "image" in table
+    ports = _ports(table, keys, found)
+    return Service(
+        name=name,
+        use=None if by_image else table.get("use", name),
+        origin="registry" if by_image else table.get("images", origin),
+        image=table.get("image"),
+        version=table.get("version"),
+        options=_options(options, keys, found),
+        port=table.get("port"),
+        ports=ports,
+        env=_env(table, keys, found),
+        volumes=_volumes(table, keys, found),
+        command=tuple(table.get("command", ())),
+        ready=_ready(table, keys, found, has_ports=not by_image or bool(ports)),
+        limits=_limits(table, keys, found),
+    )
+
+
+def _check_origin(table: Mapping[str, Any], options: Mapping[str, object], keys: toml.Keys, found: Findings) -> None:
+    if "image" not in table:
+        if "use" in table and not is_label(table["use"]):
+            found.add(f"`{toml.printable(table['use'])}` cannot be in the catalog", (*keys, "use"))
+        for key in ("ports", "command"):
+            if key in table:
+                hint = "`port` fixes the port on the host" if key == "ports" else "set `image`, or remove it"
+                found.add(f"`{key}` is for services by `image`", (*keys, key), hint=hint, key=True)
+        return
+    for key in ("use", "version", "images"):
+        if key in table:
+            hint = "the version is the image's tag" if key == "version" else f"remove `image` or `{key}`"
+            found.add(f"`{key}` has no effect on a service by `image`", (*keys, key), hint=hint, key=True)
+    for key in options:
+        found.unknown("key", key, border.SERVICE.keys, (*keys, key), key=True, owner=f" in `services.{keys[1]}`")
+    if "port" in table and not table.get("ports") and not found.is_broken((*keys, "ports")):
+        found.add("`port` needs a port inside", (*keys, "port"), hint="add `ports = […]`", key=True)
+
+
+def _options(options: Mapping[str, Any], keys: toml.Keys, found: Findings) -> dict[str, Option]:
+    """Options of the catalog's entry, which alone knows their types."""
+    made: dict[str, Option] = {}
+    for key, value in options.items():
+        here = (*keys, key)
+        if not _KEY.fullmatch(key):
+            found.add(f"`{toml.printable(key)}` cannot be an option", here, key=True)
+        elif isinstance(value, list):
+            made[key] = tuple(_text(one, (*here, index), found) for index, one in enumerate(value))
+        elif isinstance(value, dict):
+            made[key] = {name: _text(one, (*here, name), found) for name, one in value.items()}
+        elif isinstance(value, str | int | float):
+            made[key] = value
+        else:
+            found.add(f"`{key}`: expected a string, got {kind(value)}", here)
+    init = made.get("init")
+    for index, path in enumerate(init if isinstance(init, tuple) else ()):
+        if outside(path):
+            message = f"`{toml.printable(path)}` leads out of the project"
+            found.add(message, (*keys, "init", index), hint="it is relative to the project: `db/*.sql`")
+    return made
+
+
+def _text(value: object, keys: toml.Keys, found: Findings) -> str:
+    try:
+        text = as_text(value)
+    except ValueError:  # more digits than Python writes out
+        text = None
+    if isinstance(text, str):
+        return text
+    found.add(f"`{toml.printable(str(keys[2]))}`: expected a string, got {kind(value)}", keys)
+    return ""
+
+
+def _volumes(table: Mapping[str, Any], keys: toml.Keys, found: Findings) -> dict[str, str]:
+    volumes: dict[str, str] = table.get("volumes", {})
+    for name, path in volumes.items():
+        here = (*keys, "volumes", name)
+        if not _VOLUME.fullmatch(name):
+            message = f"`{toml.printable(name)}` cannot name a volume: lower-case letters, digits, `_`, `.` and `-`"
+            hint = "a folder of the project cannot be mounted here" if "/" in name else None
+            found.add(message, here, hint=hint, key=True)
+        if not path.startswith("/") or ".." in path.split("/") or not path.strip("/") or ":" in path:
+            found.add(f"`{toml.printable(path)}` is no absolute path", here, hint="such as `/var/lib/data`")
+    return volumes
+
+
+# --- what both have ---
+
+
+def _ports(table: Mapping[str, Any], keys: toml.Keys, found: Findings) -> tuple[int, ...]:
+    ports: tuple[int, ...] = tuple(table.get("ports", ()))
+    for index, port in enumerate(ports):
+        if port in ports[:index]:
+            found.add(f"port `{port}` stands here twice", (*keys, "ports", index), hint="remove one of them")
+    return ports
+
+
+def _env(table: Mapping[str, Any], keys: toml.Keys, found: Findings) -> dict[str, str]:
+    env: dict[str, str] = table.get("env", {})
+    for name in env:
+        if not _VARIABLE.fullmatch(name):
+            message = f"`{toml.printable(name)}` cannot name a variable"
+            found.add(message, (*keys, "env", name), hint="letters, digits and `_`, no digit first", key=True)
+    return env
+
+
+def _ready(table: Mapping[str, Any], keys: toml.Keys, found: Findings, *, has_ports: bool) -> Ready | None:
+    ready: Mapping[str, Any] | None = table.get("ready")
+    if ready is None:
+        return None
+    here = (*keys, "ready")
+    ways = ("tcp", "http", "exec", "log")
+    given = [way for way in ways if way in ready]
+    if len(given) != 1:
+        has = f"has {listed(given, 'and')}" if given else "has none"
+        found.add(f"`ready` {has}", here, hint=f"it takes exactly one of {listed(ways, 'and')}", key=True)
+    if "port" in ready and "http" not in ready:
+        found.add("`port` has an effect with `http` only", (*here, "port"), hint="or write `tcp = …`", key=True)
+    if "http" in ready and "port" not in ready and not has_ports and not found.is_broken((*keys, "ports")):
+        found.add("`http` needs a port", (*here, "http"), hint="add `ports = […]`, or `port` to `ready`", key=True)
+    _check_command(ready.get("exec"), (*here, "exec"), found)
+    _check_pattern(ready.get("log", ""), (*here, "log"), found)
+    command = ready.get("exec")
+    return Ready(
+        tcp=ready.get("tcp"),
+        http=ready.get("http"),
+        exec=None if command is None else tuple(command),
+        log=ready.get("log"),
+        port=ready.get("port"),
+        timeout=float(ready.get("timeout", 60.0)),
+    )
+
+
+def _check_command(command: list[str] | None, keys: toml.Keys, found: Findings) -> None:
+    if command == []:
+        found.add("a command is empty", keys)
+
+
+def _check_pattern(pattern: str, keys: toml.Keys, found: Findings) -> None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        found.add(f"this is no regular expression: {toml.printable(str(error))}", keys)
+
+
+def _limits(table: Mapping[str, Any], keys: toml.Keys, found: Findings) -> Limits:
+    limits: Mapping[str, Any] = table.get("limits", {})
+    memory = limits.get("memory")
+    amount = None if memory is None else size.of(memory)
+    if amount is not None and amount < size.LEAST:
+        hint = "`512M` is half a gibibyte"
+        found.add(f"`{memory}` of memory is too little: engines want 6M", (*keys, "limits", "memory"), hint=hint)
+    cpus = limits.get("cpus")
+    return Limits(None if cpus is None else float(cpus), amount, limits.get("pids"))
