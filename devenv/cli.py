@@ -287,7 +287,7 @@ def doctor(
 
 
 def main() -> None:
-    """Run the command line; the exit codes are those of DESIGN's table in `docs/reference/exit-codes.md`."""
+    """Run the command line; the exit codes stand in `docs/reference/exit-codes.md`."""
     sys.exit(_guarded(sys.argv[1:]))
 
 
