@@ -99,7 +99,6 @@ def _project(one: Source, root: Path, profile: str | None, found: Findings) -> P
     if profile is None:
         _check_profiles(one, found)
         _check_requirement(data, found)
-    _check_characters(data, (), found)
     return convert.project(shape.check(border.FILE, data, found), root, found)
 
 
@@ -146,16 +145,3 @@ def _profile_names(plain: Source) -> tuple[str, ...]:
 def _unknown_profile(name: str, known: tuple[str, ...]) -> UsageError:
     hint = findings.suggestion(name, known) or (f"there are: {findings.listed(known, 'and')}" if known else None)
     return UsageError(f"unknown profile `{toml.printable(name)}`", hint=hint and toml.printable(hint))
-
-
-def _check_characters(value: Any, keys: toml.Keys, found: Findings) -> None:
-    """A zero character ends a string for the kernel, so nothing that has one can be passed on."""
-    if isinstance(value, dict):
-        for key, one in value.items():
-            _check_characters(key, (*keys, key), found)
-            _check_characters(one, (*keys, key), found)
-    elif isinstance(value, list):
-        for index, one in enumerate(value):
-            _check_characters(one, (*keys, index), found)
-    elif isinstance(value, str) and "\0" in value:
-        found.add(f"`{findings.dotted(keys)}` has a zero character", keys)

@@ -154,6 +154,7 @@ def check(shape: Shape, data: dict[str, Any], found: Findings) -> dict[str, Any]
     """What of `data` fits `shape`; the rest is noted in `found`, and left out so that it can be checked further."""
     from pydantic_core import ValidationError
 
+    _check_characters(data, (), found)
     data = copy.deepcopy(data)
     while True:
         try:
@@ -166,6 +167,19 @@ def check(shape: Shape, data: dict[str, Any], found: Findings) -> dict[str, Any]
                 _leave_out(one["loc"], shape, data)
         else:
             return fitting
+
+
+def _check_characters(value: Any, keys: toml.Keys, found: Findings) -> None:
+    """A zero character ends a string for the kernel, so nothing that has one can be passed on."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            _check_characters(key, (*keys, key), found)
+            _check_characters(one, (*keys, key), found)
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            _check_characters(one, (*keys, index), found)
+    elif isinstance(value, str) and "\0" in value:
+        found.add(f"`{dotted(keys)}` has a zero character", keys)
 
 
 @functools.cache

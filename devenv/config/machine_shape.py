@@ -1,0 +1,43 @@
+"""The shape of the user's `config.toml`."""
+
+from __future__ import annotations
+
+from devenv.config import shape
+from devenv.config.shape import Key
+
+_TEXT = shape.text()
+
+FILE = shape.table(
+    "Settings of one machine and user",
+    {
+        "engine": Key(_TEXT, "Address of the container engine; default: it is searched for"),
+        "debian": Key(
+            shape.table(
+                "Where Debian packages come from",
+                {
+                    "mirror": Key(_TEXT, "Address of a Debian mirror, as apt has it; default: the host's apt sources"),
+                    "security_mirror": Key(_TEXT, "The same for the security archive"),
+                    "snapshot": Key(_TEXT, "Address of a snapshot archive, tried last"),
+                },
+            ),
+            "Where Debian packages come from",
+        ),
+        "proxy": Key(
+            shape.table(
+                "The proxy for downloads and containers; default: the host's variables",
+                {
+                    "http": Key(_TEXT, "As `HTTP_PROXY`"),
+                    "https": Key(_TEXT, "As `HTTPS_PROXY`"),
+                    "no_proxy": Key(_TEXT, "As `NO_PROXY`"),
+                },
+            ),
+            "The proxy for downloads and containers; default: the host's variables",
+        ),
+        "ca_certificates": Key(
+            shape.several(_TEXT, "a list of strings"), "PEM files with CA certificates to trust besides the usual"
+        ),
+        "user": Key(_TEXT, "User and group that apps run as, such as `1000:1000`; default: your own"),
+        "cache": Key(_TEXT, "Folder for what can be fetched or made again"),
+        "state": Key(_TEXT, "Folder for locks and logs"),
+    },
+)
