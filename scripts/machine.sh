@@ -20,12 +20,15 @@ as_root() {
 
 # packages NAME…: install Debian packages.
 packages() {
+  local output
   command -v apt-get >/dev/null || fail "please install: $*"
   say "install $*"
   # One broken third-party source fails an update, and need not keep the packages from being installed.
-  as_root apt-get -q update >/dev/null || true
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 \
-    install -y --no-install-recommends "$@" >/dev/null
+  output=$({
+    as_root apt-get -q update || true
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 \
+      install -y --no-install-recommends "$@"
+  } 2>&1) || { tail -n 20 <<<"$output" >&2; fail "apt-get cannot install $*"; }
 }
 
 # is_python PROGRAM: whether it is new enough.
@@ -57,9 +60,9 @@ environment() {
     "$chosen" -m venv --clear .venv
   fi
   say "install devenv and its tools into .venv"
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+  .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
     -r requirements-dev.txt
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+  .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
   echo "$PWD $wanted" >"$stamp"
 }
 

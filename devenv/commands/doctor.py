@@ -199,7 +199,8 @@ def _absence(host: Host, error: EngineUnreachable, *, usual: bool) -> Finding:
     if not usual:
         return Finding("engine", "problem", error.message, "start that engine, or name another one")
     remedy = install.remedy(host)
-    return Finding("engine", "problem", error.message.splitlines()[0], remedy.text, fixable=remedy.fixable)
+    message = error.message.partition(";")[0]
+    return Finding("engine", "problem", message, remedy.text, fixable=remedy.fixable)
 
 
 def _permission(host: Host, error: EngineForbidden, *, usual: bool) -> Finding:

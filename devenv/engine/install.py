@@ -23,7 +23,7 @@ _INIT_LOG = Path("/var/log/docker.log")
 
 # Containers inherit the daemon's limit of open files. The last line tells the process's id.
 _BY_HAND = """\
-cd / && { ulimit -n 1048576 2>/dev/null || true; }
+cd / && { ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -H -n)"; }
 setsid dockerd >>"$0" 2>&1 </dev/null &
 echo $!"""
 
