@@ -29,7 +29,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "docker": ("devenv.engine.docker",),
     "jinja2": ("devenv.render",),
     "platformdirs": ("devenv.config",),
-    "pydantic": ("devenv.config", "devenv.catalog"),
+    "pydantic": ("devenv.catalog",),
+    "pydantic_core": ("devenv.config",),
     "pysequoia": ("devenv.images",),
     # Docker's SDK speaks HTTP through requests and lets its exceptions out.
     "requests": ("devenv.images", "devenv.engine.docker"),
@@ -39,7 +40,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "watchfiles": ("devenv.sync",),
 }
 
-SLOW = frozenset(HOMES) - {"pydantic", "typer"}
+SLOW = frozenset(HOMES) - {"typer"}
 
 # Equal files give an equal blueprint: what these modules compute depends on nothing else.
 PURE = ("model", "toml", "catalog", "lockfile", "blueprint", "render", "plan")
