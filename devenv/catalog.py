@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar, cast
-
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing import Any, Literal, TypeVar, cast
 
 from devenv import toml
 from devenv.errors import DevenvError, Place, Problems
-from devenv.model.catalog import EntryDebian, EntryFile, EntryOption, ServiceEntry, StackEntry
+from devenv.model.catalog import EntryDebian, EntryFile, EntryOption, EntryRegistry, ServiceEntry, StackEntry
 from devenv.model.project import Origin, Project, Ready
 
 Entry = TypeVar("Entry", ServiceEntry, StackEntry)
@@ -56,8 +54,9 @@ class Catalog:
         """What stands in a file of an entry's folder; None when `file` is a folder."""
         if file.source is None:
             return None
-        path = self._file(kind, name, None).with_suffix("") / file.source
-        if path.resolve().parent != path.parent.resolve():
+        folder = self._file(kind, name, None).with_suffix("")
+        path = folder / file.source
+        if path.resolve().parent != folder.resolve():
             raise DevenvError(f"`{file.source}` is not in the folder of {kind} `{name}`")
         try:
             return path.read_bytes()
@@ -186,32 +185,60 @@ def _caught(function: object, *arguments: object) -> list[DevenvError]:
     return []
 
 
-for _one in (ServiceEntry, StackEntry, EntryDebian, EntryFile, EntryOption, Ready):
-    _one.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[union-attr]  # read by TypeAdapter
-
-
-def _read(entry: type[Entry], file: Path) -> Entry:
-    """Read and check a file, once for each of its states."""
-    state = (entry.__name__, file, file.stat().st_mtime_ns)
-    if state not in _KNOWN:
-        _KNOWN[state] = _validated(entry, file)
-    return cast(Entry, _KNOWN[state])
-
-
 _KNOWN: dict[tuple[str, Path, int], ServiceEntry | StackEntry] = {}
 
 
-def _validated(entry: type[Entry], file: Path) -> Entry:
-    document = toml.read(file, name=file.name)
+def _read(entry: type[Entry], file: Path) -> Entry:
+    """Read a file, once for each of its states; one that is not devenv's own is checked first."""
+    state = (entry.__name__, file, file.stat().st_mtime_ns)
+    if state not in _KNOWN:
+        document = toml.read(file, name=file.name)
+        if not file.is_relative_to(data_folder()):
+            validate(entry, document)
+        _KNOWN[state] = _made(entry, document.data)
+    return cast(Entry, _KNOWN[state])
+
+
+def validate(entry: type[ServiceEntry] | type[StackEntry], document: toml.Document) -> None:
+    """Check a catalog file.
+
+    Pydantic does it by the dataclasses themselves; importing it takes as long as the rest of `devenv check`, so files
+    that come with devenv are checked by its tests only.
+
+    Raises:
+        Problems: Every mistake, with its place.
+    """
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    for one in (ServiceEntry, StackEntry, EntryDebian, EntryFile, EntryOption, EntryRegistry, Ready):
+        one.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[union-attr]  # read by TypeAdapter
     try:
-        return TypeAdapter(entry).validate_python(document.data)
+        TypeAdapter(entry).validate_python(document.data)
     except ValidationError as error:
-        raise Problems(
-            [
-                DevenvError(
-                    f"`{'.'.join(str(part) for part in one['loc'])}`: {one['msg'].lower()}",
-                    where=document.place(one["loc"]),
-                )
-                for one in error.errors()
-            ]
-        ) from error
+        raise Problems([_mistake(one["loc"], one["msg"], document) for one in error.errors()]) from error
+
+
+def _mistake(keys: tuple[str | int, ...], message: str, document: toml.Document) -> DevenvError:
+    path = ".".join(str(part) for part in keys)
+    return DevenvError(f"`{toml.printable(path)}`: {message.lower()}", where=document.place(keys))
+
+
+def _made(entry: type[ServiceEntry] | type[StackEntry], data: Mapping[str, Any]) -> ServiceEntry | StackEntry:
+    values: dict[str, Any] = {key: _frozen(value) for key, value in data.items()}
+    if "debian" in values:
+        files = tuple(EntryFile(**one) for one in values["debian"].get("files", ()))
+        values["debian"] = EntryDebian(**values["debian"] | {"files": files})
+    if "registry" in values:
+        values["registry"] = EntryRegistry(**values["registry"])
+    if "ready" in values:
+        values["ready"] = tuple(Ready(**one) for one in values["ready"])
+    if "options" in values:
+        values["options"] = {key: EntryOption(**one) for key, one in values["options"].items()}
+    return entry(**values)
+
+
+def _frozen(value: Any) -> Any:
+    """The value with tuples for lists, all the way down."""
+    if isinstance(value, dict):
+        return {key: _frozen(one) for key, one in value.items()}
+    return tuple(_frozen(one) for one in value) if isinstance(value, list) else value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devenv import __version__, environment, workspace
+from devenv import __version__, workspace
 from devenv.commands import check as check_command
 from devenv.commands import down as down_command
 from devenv.commands import env as env_command
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from devenv.addresses import Address
     from devenv.engine.protocol import Chunk, Engine
     from devenv.model.machine import Machine
-    from devenv.model.progress import Progress
     from devenv.workspace import Workspace
 
 INTERRUPTED = 130
@@ -60,7 +59,7 @@ Units = Annotated[list[str] | None, typer.Argument(help="Apps and services; all 
 Unit = Annotated[str | None, typer.Argument(help="An app or service; the first app when none is named.")]
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         screen.give(f"devenv {__version__}")
         raise typer.Exit
@@ -72,8 +71,8 @@ def options(
     folder: Annotated[Path, typer.Option("--project", "-C", help="Run as if started in this folder.")] = Path(),
     profile: Annotated[str | None, typer.Option(help="Lay `[profiles.NAME]` over the project.")] = None,
     engine: Annotated[str | None, typer.Option(help="The engine's address, like `unix:///run/docker.sock`.")] = None,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Keep the options for the command that follows."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devenv import lockfile, plan, render, workspace
+from devenv.blueprint.containers import USERS
 from devenv.engine import apply, passwd, ports, readiness
 from devenv.engine.apply import StepEvent
 from devenv.engine.protocol import Engine
@@ -267,6 +268,6 @@ class _Work:
 
     def _passwd(self, container: Container) -> None:
         for mount in container.mounts:
-            if mount.target == "/etc/passwd" and container.user is not None:
+            if mount.target == USERS and container.user is not None:
                 path = Path(mount.source)
                 passwd.make(self._engine, container.image, path, user=container.user, instance=self._wanted.instance)

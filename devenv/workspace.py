@@ -19,7 +19,7 @@ from devenv.model.pins import DebianPins, Lockfile
 from devenv.model.project import Project
 
 STATE = ".devenv/state.toml"
-PASSWD = ".devenv/passwd"
+USERS = ".devenv/passwd"
 # Below the range that kernels give to outgoing connections (32768 and up).
 PORTS = range(20000, 30000)
 # A file with more certificates than this is a whole bundle; fewer are additions to the system's.
@@ -99,7 +99,7 @@ def placement(workspace: Workspace) -> Placement:
         ports=_ports(workspace),
         certificates=_certificates(machine),
         env=_proxy(workspace, machine.proxy),
-        passwd=None if machine.user.startswith("0:") else str(workspace.folder / PASSWD),
+        passwd=None if machine.user.startswith("0:") else str(workspace.folder / USERS),
     )
 
 

@@ -14,7 +14,7 @@ from devenv.model.blueprint import Container, Health, Image, Mount, Placement, P
 from devenv.model.catalog import EntryOption, ServiceEntry
 from devenv.model.project import App, Option, Project, Ready, Service
 
-PASSWD = "/etc/passwd"
+USERS = "/etc/passwd"
 CERTIFICATES = "/etc/devenv/ca-certificates.pem"
 CERTIFICATE_VARIABLES = (
     "SSL_CERT_FILE",
@@ -210,7 +210,7 @@ def _certificates(placement: Placement) -> tuple[Mount, ...]:
 def _passwd(placement: Placement, image: Image) -> tuple[Mount, ...]:
     if placement.passwd is None:
         return ()
-    return (Mount("bind", f"{placement.passwd}/{image.key[:16]}", PASSWD, read_only=True),)
+    return (Mount("bind", f"{placement.passwd}/{image.key[:16]}", USERS, read_only=True),)
 
 
 def _filled(ready: tuple[Ready, ...], values: substitute.Values) -> tuple[Ready, ...]:

@@ -30,7 +30,7 @@ def urls(project: Workspace, engine: Engine, unit: str | None = None) -> tuple[A
     found = addresses.of(workspace.resolve(project, engine.info.architecture))
     chosen = tuple(one for one in found if unit in (None, one.unit))
     if unit is not None and not chosen:
-        raise UsageError(f"`{unit}` publishes no port", hint=f"add `ports = […]` to it in `devenv.toml`")
+        raise UsageError(f"`{unit}` publishes no port", hint="add `ports = […]` to it in `devenv.toml`")
     return chosen
 
 

@@ -89,5 +89,5 @@ def _first(failures: list[BaseException]) -> BaseException:
     return (bugs or real or failures)[0]
 
 
-class CalledOff(Exception):  # noqa: N818
+class CalledOff(Exception):
     """A step ended early because the run was called off."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from devenv import lockfile
 from devenv.errors import LockfileError
 from tests import projects
@@ -27,7 +28,7 @@ def test_the_order_does_not_depend_on_how_the_lockfile_came_about(tmp_path: Path
     project = projects.project(tmp_path, services=(projects.service("redis"), projects.service("postgres")))
     lock = projects.lock(project)
     pins = lock.debian["amd64"]
-    turned = replace(pins, layers=dict(reversed(pins.layers.items())))
+    turned = replace(pins, layers=dict(reversed(tuple(pins.layers.items()))))
     assert lockfile.text(replace(lock, debian={"amd64": turned})) == lockfile.text(lock)
 
 

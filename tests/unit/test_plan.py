@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from devenv import blueprint, plan
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Observed, SeenContainer, SeenObject, Step
@@ -102,7 +103,7 @@ def test_a_unit_that_left_the_project_is_removed_and_its_volume_stays(wanted: Bl
 
 
 def test_a_container_made_from_another_image_is_made_anew(wanted: Blueprint) -> None:
-    other = {reference: "sha256:other" for reference in images(wanted)}
+    other = dict.fromkeys(images(wanted), "sha256:other")
     made = plan.make(wanted, seen(wanted), images=other)
     assert {step.cause for step in made.steps if step.verb == "create"} == {"image rebuilt"}
 

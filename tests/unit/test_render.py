@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from devenv import blueprint, render
-from devenv.errors import DevenvError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from devenv import blueprint, render
+from devenv.errors import DevenvError
 from tests import projects
 
 HARD = [

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from devenv import blueprint
 from devenv.errors import DevenvError, LockfileError
 from devenv.model.blueprint import Blueprint, Container

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from devenv.blueprint import setup
 from devenv.model.project import Sync, SyncRule
 from tests import projects

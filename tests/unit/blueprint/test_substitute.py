@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from devenv.blueprint import substitute
 from devenv.errors import DevenvError
 
@@ -23,5 +24,5 @@ def test_other_braces_stay() -> None:
 
 
 def test_a_name_without_a_value_is_an_error() -> None:
-    with pytest.raises(DevenvError, match="`{nothing}`"):
+    with pytest.raises(DevenvError, match=r"`\{nothing\}`"):
         substitute.text("{nothing}", {})

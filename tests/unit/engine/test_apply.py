@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+
 from devenv.engine import apply
 from devenv.engine.apply import StepEvent
 from devenv.errors import EngineError
@@ -26,7 +27,11 @@ def test_a_step_runs_after_those_it_waits_for() -> None:
 
 def test_independent_steps_run_at_the_same_time() -> None:
     together = threading.Barrier(3, timeout=10)
-    apply.run(Plan((step("a"), step("b"), step("c"))), lambda _one, _off: together.wait() and None, ignore)
+
+    def perform(_step: Step, _off: threading.Event) -> None:
+        together.wait()
+
+    apply.run(Plan((step("a"), step("b"), step("c"))), perform, ignore)
     assert not together.broken
 
 
