@@ -11,7 +11,8 @@ from devenv.engine.protocol import Engine
 from devenv.errors import ImageError
 from devenv.images import chain, deb, download, index, mirror, order, pack, resolve, stanza
 from devenv.images.chain import Link
-from devenv.images.download import Client, Wanted
+from devenv.images.client import Client
+from devenv.images.download import Wanted
 from devenv.images.layers import Builder
 from devenv.images.mirror import Mirrors
 from devenv.images.resolve import Universe
@@ -50,10 +51,11 @@ def lock(
     built = dict(previous.images) if previous else {}
     if previous is not None and not missing:
         return DebianPins(architecture, suite, previous.sources, layers, built)
-    locker = _Locker(suite, architecture, machine, report)
-    for done, request in enumerate(missing):
-        report(Progress(request.name, "resolving", done, len(missing), "steps"))
-        layers[request.name] = locker.layer(request, layers)
+    with Client(machine) as client:
+        locker = _Locker(suite, architecture, machine, client, report)
+        for done, request in enumerate(missing):
+            report(Progress(request.name, "resolving", done, len(missing), "steps"))
+            layers[request.name] = locker.layer(request, layers)
     in_order = {request.name: layers[request.name] for request in ordered}
     return DebianPins(architecture, suite, tuple(one.source for one in locker.indexes), in_order, built)
 
@@ -108,18 +110,19 @@ def _download(name: str, links: Sequence[Link], machine: Machine, report: Report
         return {}
     mirrors = mirror.find(machine)
     wanted = [wanted_of(package, epoch, mirrors) for package, epoch in epochs.items()]
-    paths = download.fetch(wanted, packages_folder(machine), Client(machine), report, name)
+    with Client(machine) as client:
+        paths = download.fetch(wanted, packages_folder(machine), client, report, name)
     return {one.sha256: path for one, path in zip(wanted, paths, strict=True)}
 
 
 class _Locker:
     """Resolves layers against the indexes, which are read when the first one needs them."""
 
-    def __init__(self, suite: str, architecture: str, machine: Machine, report: Report) -> None:
+    def __init__(self, suite: str, architecture: str, machine: Machine, client: Client, report: Report) -> None:
         self._suite = suite
         self._machine = machine
         self._report = report
-        self._client = Client(machine)
+        self._client = client
         self._mirrors = mirror.find(machine)
         self.indexes = index.read(self._mirrors, suite, architecture, self._client, machine, report)
         self._universe = Universe(stanza for one in self.indexes for stanza in one.stanzas())

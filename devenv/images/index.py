@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from devenv.errors import ImageError
 from devenv.images import download, stanza
-from devenv.images.download import Client, Wanted
+from devenv.images.client import Client
+from devenv.images.download import Wanted
 from devenv.images.mirror import Mirrors
 from devenv.images.stanza import Stanza
 from devenv.model.machine import Machine

@@ -25,7 +25,7 @@ EXCLUDES = (
 INCLUDES = ("/usr/share/doc/*/copyright", "/usr/share/locale/en/*", "/usr/share/locale/locale.alias")
 
 # The engine's init and the files it mounts over; the state dpkg keeps of its own work; what is made anew at each
-# installation; keys, which must never be the same on two machines.
+# installation: data of servers, which belongs into volumes, and keys, which must never be the same on two machines.
 _DROPPED = (
     WORK,
     POLICY,
@@ -42,6 +42,8 @@ _DROPPED = (
     "etc/shadow-",
     "etc/subgid-",
     "etc/subuid-",
+    "etc/ldap/slapd.d/*",
+    "etc/postgresql/*/*",
     "etc/ssh/ssh_host_*",
     "etc/ssl/certs/ssl-cert-snakeoil.pem",
     "etc/ssl/private/ssl-cert-snakeoil.key",
@@ -61,6 +63,9 @@ _DROPPED = (
     "var/lib/dpkg/lock",
     "var/lib/dpkg/lock-frontend",
     "var/lib/dpkg/triggers/Lock",
+    "var/lib/ldap/*",
+    "var/lib/mysql/*",
+    "var/lib/postgresql/*/*",
     "var/lib/rabbitmq/.erlang.cookie",
     "var/lib/systemd/catalog/database",
     "var/log/alternatives.log*",

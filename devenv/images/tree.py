@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from devenv.errors import ImageError
-from devenv.images import normalise
+from devenv.images import keystore, normalise
 from devenv.images.tarball import Header, Kind, Writer
 from devenv.model.pins import ImageFile
 
@@ -103,7 +103,10 @@ def read(tar: tarfile.TarFile, lower: Mapping[str, Node], spool: Spool, epoch: i
         header = replace(header, mtime=min(header.mtime, epoch))
         tree[path] = Node(header, inode=path)
         if header.kind == "file":
-            digest, place = spool.add(_content(tar, member), lower.get(path))
+            content = _content(tar, member)
+            if path == keystore.PATH:
+                content = io.BytesIO(keystore.dated(content.read(), epoch))
+            digest, place = spool.add(content, lower.get(path))
             tree[path] = Node(header, digest, path, place)
     return tree
 
