@@ -21,7 +21,7 @@ def make(engine: Engine, image: str, path: Path, *, user: str, instance: str) ->
         return
     name = f"devenv-passwd-{path.name}"
     engine.remove("container", name)
-    engine.create(Container(name, "passwd", "app", image, labels={labels.INSTANCE: instance}))
+    engine.create(Container(name, "passwd", "app", image, command=("true",), labels={labels.INSTANCE: instance}))
     try:
         content = _find(engine, name)
     finally:

@@ -34,7 +34,7 @@ def up(result: UpResult, *, dry_run: bool, as_json: bool) -> None:
         return
     if result.locked:
         screen.say(f"{screen.paint('✓', 'green')} wrote devenv.lock; commit it")
-    if not result.steps:
+    if all(step.verb == "wait" for step in result.steps):
         screen.say(f"{screen.paint('✓', 'green')} {result.instance} is up, nothing to do")
     if result.addresses:
         screen.give(tables.columns([(one.unit, one.url) for one in result.addresses]))
