@@ -26,6 +26,8 @@ LAYERS = (
 )
 
 HOMES: Mapping[str, tuple[str, ...]] = {
+    # Requests brings it.
+    "certifi": ("devenv.images",),
     "docker": ("devenv.engine.docker",),
     "jinja2": ("devenv.render",),
     "platformdirs": ("devenv.config",),
