@@ -150,9 +150,9 @@ def _is_direct(address: str, machine: Machine) -> bool:
 
 def _bundle(machine: Machine) -> Path:
     """The usual authorities and the user's own as one file: requests takes only one."""
-    import certifi
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-    content = b"\n".join(_certificates(path) for path in (Path(certifi.where()), *machine.certificates))
+    content = b"\n".join(_certificates(path) for path in (Path(DEFAULT_CA_BUNDLE_PATH), *machine.certificates))
     path = machine.cache / "certificates" / f"{hashlib.sha256(content).hexdigest()[:16]}.pem"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

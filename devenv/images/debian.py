@@ -124,7 +124,7 @@ class _Locker:
         self._report = report
         self._client = client
         self._mirrors = mirror.find(machine)
-        self.indexes = index.read(self._mirrors, suite, architecture, self._client, machine, report)
+        self.indexes = index.Reader(self._mirrors, architecture, client, machine, report).read(suite)
         self._universe = Universe(stanza for one in self.indexes for stanza in one.stanzas())
 
     def layer(self, request: LayerRequest, layers: Mapping[str, Layer]) -> Layer:

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import requests
 
 _PIECE = 1 << 18
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 Count = Callable[[int], None]
 
@@ -100,6 +102,8 @@ def disk_watched(folder: Path, size: int = 0) -> Iterator[None]:
 
 
 def _fetch(wanted: Wanted, folder: Path, http: Client, count: Count) -> Path:
+    if not _HASH.fullmatch(wanted.sha256):
+        raise ImageError(f"`{wanted.name}` has a hash that is none: `{wanted.sha256}`")
     target = folder / wanted.sha256
     if _digest(target) == wanted.sha256:
         count(wanted.size)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
     import pysequoia
 
 COMPONENT = "main"
+
+KEYS = Path(__file__).parent / "keys"
+"""The public keys of Debian's archive, armoured; who holds one of them decides what is installed."""
 
 _PIECE = 1 << 20
 
@@ -61,20 +63,55 @@ class Index:
             yield from stanza.parse(iter(lambda: file.read(_PIECE), b""))
 
 
-def read(
-    mirrors: Mirrors, suite: str, architecture: str, client: Client, machine: Machine, report: Report
-) -> tuple[Index, ...]:
-    """Fetch the suite's indexes: its own, its updates and its security updates, as far as the mirrors have them.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the indexes for one architecture from this machine's mirrors."""
 
-    Raises:
-        ImageError: No mirror answers or has the suite, a signature does not hold, or an index has expired.
-    """
-    wanted = (("debian", suite), ("debian", f"{suite}-updates"), ("debian-security", f"{suite}-security"))
-    found = (_index(mirrors, archive, name, architecture, client, machine, report) for archive, name in wanted)
-    indexes = tuple(index for index in found if index is not None)
-    if not indexes or indexes[0].source.suite != suite:
-        raise ImageError(f"no Debian mirror of this machine has the suite `{suite}`", hint="check `debian.suite`")
-    return indexes
+    mirrors: Mirrors
+    architecture: str
+    client: Client
+    machine: Machine
+    report: Report
+
+    def read(self, suite: str) -> tuple[Index, ...]:
+        """Fetch the suite's indexes: its own, its updates and its security updates, as far as the mirrors have them.
+
+        Raises:
+            ImageError: No mirror answers or has the suite, a signature does not hold, or an index has expired.
+        """
+        main = self._index("debian", suite)
+        if main is None:
+            raise ImageError(f"no Debian mirror of this machine has the suite `{suite}`", hint="check `debian.suite`")
+        others = (self._index("debian", f"{suite}-updates"), self._index("debian-security", f"{suite}-security"))
+        return (main, *(index for index in others if index is not None))
+
+    def _index(self, archive: str, suite: str) -> Index | None:
+        """The index of one suite from the first mirror with a true one; None when no mirror has the suite."""
+        failure: ImageError | None = None
+        for root in self.mirrors.roots(archive):
+            try:
+                signed = self.client.read(f"{root}/dists/{suite}/InRelease")
+                if signed is not None:
+                    return self._fetched(_checked(release(verify(signed)), suite, root), root, archive, suite)
+            except ImageError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return None
+
+    def _fetched(self, found: Release, root: str, archive: str, suite: str) -> Index:
+        folder = f"{COMPONENT}/binary-{self.architecture}"
+        plain = f"{folder}/Packages"
+        if plain not in found.files or f"{plain}.xz" not in found.files:
+            raise ImageError(f"Debian `{suite}` does not exist for the architecture `{self.architecture}`")
+        digest, size = found.files[f"{plain}.xz"]
+        # By its hash, an index does not change under our feet while the mirror is updated.
+        paths = (f"{folder}/by-hash/SHA256/{digest}", f"{plain}.xz")
+        addresses = tuple(f"{root}/dists/{suite}/{path}" for path in paths)
+        wanted = Wanted(f"package index of {suite}", addresses, digest, size)
+        subject = f"{suite} package index"
+        (path,) = download.fetch([wanted], self.machine.cache / "indexes", self.client, self.report, subject)
+        return Index(Source(archive, suite, COMPONENT, found.date, found.files[plain][0]), path)
 
 
 def verify(signed: bytes) -> bytes:
@@ -87,7 +124,7 @@ def verify(signed: bytes) -> bytes:
 
     try:
         # An empty answer of the store makes the signature unknown, which is an error too.
-        found = pysequoia.verify(bytes=signed, store=lambda _: list(_keys()))
+        found = pysequoia.verify(bytes=signed, store=lambda _: list(_keys(KEYS)))
     except Exception as error:  # pysequoia raises bare exceptions only
         raise ImageError(f"the package index is not signed by Debian: {error}") from error
     if not found.valid_sigs or found.bytes is None:
@@ -118,32 +155,8 @@ def release(text: bytes) -> Release:
     )
 
 
-def _index(
-    mirrors: Mirrors,
-    archive: str,
-    suite: str,
-    architecture: str,
-    client: Client,
-    machine: Machine,
-    report: Report,
-) -> Index | None:
-    """The index of one suite from the first mirror with a true one; None when no mirror has the suite."""
-    failure: ImageError | None = None
-    for root in mirrors.roots(archive):
-        try:
-            signed = client.read(f"{root}/dists/{suite}/InRelease")
-            if signed is not None:
-                found = _checked(release(verify(signed)), suite, root)
-                return _fetched(found, root, archive, suite, architecture, client, machine, report)
-        except ImageError as error:
-            failure = failure or error
-    if failure is not None:
-        raise failure
-    return None
-
-
 def _checked(found: Release, suite: str, root: str) -> Release:
-    if suite not in _names(found):
+    if suite not in (found.suite, found.codename):  # security updates are `stable-security` and `trixie-security`
         raise ImageError(f"`{root}` has `{found.codename}` in the place of `{suite}`")
     if found.valid_until is not None and found.valid_until < time.time():
         expired = time.strftime("%Y-%m-%d", time.gmtime(found.valid_until))
@@ -154,40 +167,13 @@ def _checked(found: Release, suite: str, root: str) -> Release:
     return found
 
 
-def _names(found: Release) -> set[str]:
-    """The names a suite goes by: security updates of `stable` are `stable-security` and `trixie-security`."""
-    return {found.suite, found.codename}
-
-
-def _fetched(
-    found: Release,
-    root: str,
-    archive: str,
-    suite: str,
-    architecture: str,
-    client: Client,
-    machine: Machine,
-    report: Report,
-) -> Index:
-    plain = f"{COMPONENT}/binary-{architecture}/Packages"
-    if plain not in found.files or f"{plain}.xz" not in found.files:
-        raise ImageError(f"Debian `{suite}` does not exist for the architecture `{architecture}`")
-    digest, size = found.files[f"{plain}.xz"]
-    folder = f"{root}/dists/{suite}"
-    # By its hash, an index does not change under our feet while the mirror is updated.
-    addresses = (f"{folder}/{COMPONENT}/binary-{architecture}/by-hash/SHA256/{digest}", f"{folder}/{plain}.xz")
-    wanted = Wanted(f"package index of {suite}", addresses, digest, size)
-    (path,) = download.fetch([wanted], machine.cache / "indexes", client, report, f"{suite} package index")
-    return Index(Source(archive, suite, COMPONENT, found.date, found.files[plain][0]), path)
-
-
 @lru_cache(maxsize=1)
-def _keys() -> tuple[pysequoia.Cert, ...]:
+def _keys(folder: Path) -> tuple[pysequoia.Cert, ...]:
     import pysequoia
 
-    folder = resources.files("devenv.images") / "keys"
-    armoured = (file.read_bytes() for file in folder.iterdir() if file.name.endswith(".asc"))
-    return tuple(cert for key in armoured for cert in pysequoia.Cert.split_bytes(key))
+    return tuple(
+        cert for path in sorted(folder.glob("*.asc")) for cert in pysequoia.Cert.split_bytes(path.read_bytes())
+    )
 
 
 def _seconds(date: str) -> int:

@@ -34,14 +34,14 @@ _SHOWN = 15
 
 @contextmanager
 def installed(
-    engine: Engine, name: str, archive: Iterable[bytes], epoch: int, unpacked: Callable[[str], None]
+    engine: Engine, name: str, archive: Iterable[bytes], epoch: int, log: Callable[[str], None]
 ) -> Iterator[tarfile.TarFile]:
     """Load an image with a staging layer, run what installs it, and open the file system that came out.
 
     Args:
         name: Of container and image; both are gone afterwards.
-        archive: The image, with `name` as its reference.
-        unpacked: Called with each line of the log.
+        archive: The image, under the name that `reference` tells.
+        log: Called with each line that dpkg writes.
 
     Raises:
         ImageError: dpkg failed; the message has the end of its log.
@@ -50,7 +50,7 @@ def installed(
     remove(engine, name)
     try:
         engine.load(archive)
-        _run(engine, name, epoch, unpacked)
+        _run(engine, name, epoch, log)
         with _files(engine, name) as tar:
             yield tar
     finally:
@@ -60,15 +60,20 @@ def installed(
 def remove(engine: Engine, name: str) -> None:
     """Remove what a build of this name has, or has left, in the engine."""
     engine.remove("container", name)
-    engine.remove("image", name)
+    engine.remove("image", reference(name))
 
 
-def _run(engine: Engine, name: str, epoch: int, unpacked: Callable[[str], None]) -> None:
+def reference(name: str) -> str:
+    """The image that a build of this name runs in."""
+    return f"{name}:latest"
+
+
+def _run(engine: Engine, name: str, epoch: int, log: Callable[[str], None]) -> None:
     container = Container(
         name=name,
         unit="build",
         kind="service",
-        image=name,
+        image=reference(name),
         hostname=HOST,
         entrypoint=("/usr/bin/dash", staging.INSTALL),
         command=(),
@@ -80,7 +85,7 @@ def _run(engine: Engine, name: str, epoch: int, unpacked: Callable[[str], None])
     last: deque[str] = deque(maxlen=_SHOWN)
     for line in _lines(engine.read(name, "follow")):
         last.append(line)
-        unpacked(line)
+        log(line)
     state = engine.look(name)
     if state.exit_code == staging.CLOCK_BEHIND:
         raise ImageError(
@@ -91,8 +96,8 @@ def _run(engine: Engine, name: str, epoch: int, unpacked: Callable[[str], None])
             "the installation was killed, most likely for lack of memory", hint="give the engine more memory"
         )
     if state.exit_code != 0:
-        log = "\n".join(last)
-        raise ImageError(f"the packages could not be installed; the end of dpkg's log:\n\n{log}")
+        end = "\n".join(last)
+        raise ImageError(f"the packages could not be installed; the end of dpkg's log:\n\n{end}")
 
 
 @contextmanager

@@ -48,11 +48,10 @@ class Builder:
             ImageError: Packages cannot be downloaded or installed.
             EngineError: The engine refused.
         """
+        self._clean_up()
         found = [self._store.find(link.key) for link in links]
         missing = [link for link, blob in zip(links, found, strict=True) if blob is None]
         files = self._packages(missing) if missing else {}
-        if missing:
-            self._clean_up()
         done: list[Blob] = []
         for link, blob in zip(links, found, strict=True):
             done.append(blob or self._built(link, done, files))
@@ -89,7 +88,7 @@ class Builder:
         config = pack.config(
             self._architecture, link.epoch, [("", blob) for blob in blobs], ImageConfig(env={}), labels={}
         )
-        archive = pack.archive(config, blobs, name)
+        archive = pack.archive(config, blobs, install.reference(name))
         with install.installed(self._engine, name, archive, link.epoch, self._counter(link)) as tar:
             return tree.read(tar, lower, spool, link.epoch)
 

@@ -52,10 +52,8 @@ def archive(content: bytes, layers: Sequence[Blob], reference: str) -> Iterator[
 
     Args:
         content: The image configuration.
-        reference: The name it gets; without a tag, `latest`.
+        reference: The name it gets, with a tag.
     """
-    if ":" not in reference.rpartition("/")[2]:
-        reference += ":latest"
     config_digest = hashlib.sha256(content).hexdigest()
     manifest = _json(
         {
