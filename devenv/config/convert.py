@@ -27,7 +27,7 @@ def project(table: Mapping[str, Any], root: Path, found: Findings) -> Project:
     tables: Mapping[str, Mapping[str, Any]] = table.get("apps", {})
     services = tuple(units.service(name, one, origin, found) for name, one in table.get("services", {}).items())
     own = {name: units.app(name, one, root, origin, found) for name, one in tables.items()}
-    apps = tuple(_apps(tables, own, (service.name for service in services), found))
+    apps = _apps(tables, own, (service.name for service in services), found)
     _check_names(own, services, found)
     _check_needs(tables, (*own, *(service.name for service in services)), found)
     _check_cycles(apps, found)
@@ -60,34 +60,38 @@ def _name(name: str | None, root: Path, found: Findings) -> str:
 
 def _apps(
     tables: Mapping[str, Mapping[str, Any]], own: Mapping[str, App], services: Iterable[str], found: Findings
-) -> Iterator[App]:
+) -> tuple[App, ...]:
     """The apps with what they share by `like` filled in; `like` then names the app that has an image of its own."""
-    everything = tuple(services)
+    everything = tuple(name for name in services if name not in own)
+    done: dict[str, App] = {}
     for app in own.values():
-        chain = _chain(app, own, found)
-        done = chain[-1]
-        if "needs" not in tables[done.name]:
-            done = replace(done, needs=everything)
-        for one in reversed(chain[:-1]):
-            done = _shared(one, done, tables[one.name].keys())
-        yield replace(done, like=chain[-1].name if len(chain) > 1 else None)
+        for one in reversed(_way(app, own, done, found)):
+            target = done.get(one.like or "")
+            if target is not None:
+                shared = _shared(one, target, tables[one.name].keys())
+                done[one.name] = replace(shared, like=target.like or target.name)
+            else:
+                needs = one.needs if "needs" in tables[one.name] else everything
+                done[one.name] = replace(one, like=None, needs=needs)
+    return tuple(done[name] for name in own)
 
 
-def _chain(app: App, own: Mapping[str, App], found: Findings) -> list[App]:
-    """An app, the app it is like, and so on; just the app when that leads nowhere."""
-    chain = [app]
-    while (like := chain[-1].like) is not None:
+def _way(app: App, own: Mapping[str, App], done: Collection[str], found: Findings) -> list[App]:
+    """An app, the app it is like, and so on, as far as they are not done."""
+    way = {} if app.name in done else {app.name: app}
+    while way and (like := (last := next(reversed(way.values()))).like) is not None and like not in done:
         if like not in own:
-            if len(chain) == 1:
-                found.unknown("app", like, [name for name in own if name != app.name], ("apps", app.name, "like"))
-            return [app]
-        if own[like] in chain:
-            if like == app.name == min(one.name for one in chain):
-                message = f"`like` goes in a circle: {_path([one.name for one in (*chain, app)])}"
-                found.add(message, ("apps", app.name, "like"), hint="one of them needs an image of its own")
-            return [app]
-        chain.append(own[like])
-    return chain
+            others = [name for name in own if name != last.name]
+            found.unknown("app", like, others, ("apps", last.name, "like"))
+            break
+        if like in way:
+            names = list(way)
+            path = [*names[names.index(like) :], like]
+            hint = "one of them needs an image of its own"
+            found.add(f"`like` goes in a circle: {_path(path)}", ("apps", like, "like"), hint=hint)
+            break
+        way[like] = own[like]
+    return list(way.values())
 
 
 def _shared(app: App, target: App, given: Collection[str]) -> App:

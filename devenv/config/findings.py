@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from devenv import toml
 from devenv.errors import DevenvError, Place, Problems
 
+# Of a message; the names in it come from the file.
+LONGEST = 500
+
 
 class Findings:
     """The mistakes found so far, and where they were.
@@ -23,6 +26,8 @@ class Findings:
     def add(self, message: str, keys: toml.Keys, *, hint: str | None = None, key: bool = False) -> None:
         """Note a mistake at `keys`, or at what stands nearest above it."""
         self._broken.add(keys)
+        message = toml.printable(message, LONGEST)
+        hint = None if hint is None else toml.printable(hint, LONGEST)
         self.problems.append(DevenvError(message, hint=hint, where=self._nearest(keys, key)))
 
     def unknown(
