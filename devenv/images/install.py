@@ -14,9 +14,6 @@ from devenv.images import staging
 from devenv.model import labels
 from devenv.model.blueprint import Container
 
-INSTANCE = "devenv-build"
-"""The label's value on every container that builds."""
-
 HOST = "devenv"
 """The host name while packages are installed: some write it down."""
 
@@ -34,12 +31,13 @@ _SHOWN = 15
 
 @contextmanager
 def installed(
-    engine: Engine, name: str, archive: Iterable[bytes], epoch: int, log: Callable[[str], None]
+    engine: Engine, name: str, instance: str, archive: Iterable[bytes], epoch: int, log: Callable[[str], None]
 ) -> Iterator[tarfile.TarFile]:
     """Load an image with a staging layer, run what installs it, and open the file system that came out.
 
     Args:
         name: Of container and image; both are gone afterwards.
+        instance: The value of the container's label.
         archive: The image, under the name that `reference` tells.
         log: Called with each line that dpkg writes.
 
@@ -50,7 +48,7 @@ def installed(
     remove(engine, name)
     try:
         engine.load(archive)
-        _run(engine, name, epoch, log)
+        _run(engine, name, instance, epoch, log)
         with _files(engine, name) as tar:
             yield tar
     finally:
@@ -68,7 +66,7 @@ def reference(name: str) -> str:
     return f"{name}:latest"
 
 
-def _run(engine: Engine, name: str, epoch: int, log: Callable[[str], None]) -> None:
+def _run(engine: Engine, name: str, instance: str, epoch: int, log: Callable[[str], None]) -> None:
     container = Container(
         name=name,
         unit="build",
@@ -78,7 +76,7 @@ def _run(engine: Engine, name: str, epoch: int, log: Callable[[str], None]) -> N
         entrypoint=("/usr/bin/dash", staging.INSTALL),
         command=(),
         env=_ENVIRONMENT | {"SOURCE_DATE_EPOCH": str(epoch)},
-        labels={labels.INSTANCE: INSTANCE},
+        labels={labels.INSTANCE: instance},
     )
     engine.create(container)
     engine.start(name)

@@ -16,8 +16,12 @@ from devenv.images.tree import Spool, Tree
 from devenv.model.pins import ImageConfig
 from devenv.model.progress import Progress, Report
 
-_NAME = "devenv-build-"
 _CONFIGURED = "Setting up "
+
+
+def instance(store: Store) -> str:
+    """What builds are called in an engine; users with caches of their own do not get in each other's way."""
+    return f"devenv-build-{hashlib.sha256(str(store.folder).encode()).hexdigest()[:6]}"
 
 
 class Builder:
@@ -40,6 +44,7 @@ class Builder:
         self._architecture = architecture
         self._packages = packages
         self._report = report
+        self._instance = instance(store)
 
     def layers(self, links: Sequence[Link]) -> tuple[Blob, ...]:
         """Return the tar of every layer, bottom first.
@@ -89,7 +94,7 @@ class Builder:
             self._architecture, link.epoch, [("", blob) for blob in blobs], ImageConfig(env={}), labels={}
         )
         archive = pack.archive(config, blobs, install.reference(name))
-        with install.installed(self._engine, name, archive, link.epoch, self._counter(link)) as tar:
+        with install.installed(self._engine, name, self._instance, archive, link.epoch, self._counter(link)) as tar:
             return tree.read(tar, lower, spool, link.epoch)
 
     def _counter(self, link: Link) -> Callable[[str], None]:
@@ -114,6 +119,4 @@ class Builder:
                 self._store.forget(key)
 
     def _name(self, key: str) -> str:
-        """The name in the engine; users with caches of their own do not get in each other's way."""
-        cache = hashlib.sha256(str(self._store.folder).encode()).hexdigest()
-        return f"{_NAME}{key[:12]}-{cache[:6]}"
+        return f"{self._instance}-{key[:12]}"
