@@ -81,7 +81,7 @@ def unknown(kind: str, name: str, known: Iterable[str], *, where: Place | None =
     known = tuple(known)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(f'`{one}`' for one in known)}"
-    return DevenvError(f"unknown {kind} `{name}`", hint=hint, where=where)
+    return DevenvError(f"unknown {kind} `{toml.printable(name)}`", hint=hint, where=where)
 
 
 def packages(
@@ -145,7 +145,9 @@ def _check_service(project: Project, catalog: Catalog, name: str, place: toml.Lo
     for key, value in service.options.items():
         where = place(("services", name, key))
         if key not in entry.options:
-            problems.append(unknown(f"option of service `{service.use}`", key, entry.options, where=where))
+            error = unknown("option", key, entry.options, where=where)
+            message = f"service `{service.use}` has no option `{toml.printable(key)}`"
+            problems.append(DevenvError(message, hint=error.hint, where=where))
         elif not _fits(value, entry.options[key]):
             problems.append(DevenvError(f"`{key}` must be a {entry.options[key].type}", where=where))
     if problems:

@@ -310,9 +310,9 @@ def _guarded(arguments: list[str]) -> int:
 
 def _usage(error: Any) -> int:
     """The command line is wrong; the error is click's own, which typer carries under a private name."""
-    shown = UsageError(error.format_message().rstrip(".").replace("'", "`"), hint="`devenv --help` lists the commands")
-    if error.format_message():
-        errors.show(shown)
+    words = str(error.format_message()).rstrip(".").replace("'", "`")
+    if words:
+        errors.show(UsageError(words[0].lower() + words[1:], hint="`devenv --help` lists the commands"))
     return UsageError.exit_code
 
 

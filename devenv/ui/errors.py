@@ -40,15 +40,15 @@ def _lines(text: str) -> str:
 
 
 def _place(place: Place) -> list[str]:
-    number = str(place.line)
+    number = f" {place.line}"
     gutter = " " * len(number)
-    # The caret line repeats tabs, so that it stays under what it points to.
+    # The caret's line repeats tabs, so that it stays under what it points to.
     indent = "".join("\t" if character == "\t" else " " for character in place.text[: place.column - 1])
     return [
-        f"{gutter} --> {place.file}:{place.line}:{place.column}",
-        f"{gutter}  |",
+        f"{gutter}--> {place.file}:{place.line}:{place.column}",
+        f"{gutter} |",
         f"{number} | {screen.safe(place.text)}",
-        f"{gutter}  | {indent}{screen.paint('^' * place.length, 'red')}".replace(f"{gutter}  |", f"{gutter} |"),
+        f"{gutter} | {indent}{screen.paint('^' * place.length, 'red')}",
     ]
 
 
