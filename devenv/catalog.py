@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from devenv import toml
+from devenv import config, toml
 from devenv.errors import DevenvError, Place, Problems
 from devenv.model.catalog import EntryDebian, EntryFile, EntryOption, EntryRegistry, ServiceEntry, StackEntry
 from devenv.model.project import Origin, Project, Ready
@@ -111,7 +111,7 @@ def check(project: Project, catalog: Catalog, place: toml.Locate) -> None:
         Problems: All of them.
     """
     problems: list[DevenvError] = []
-    for app in project.apps:
+    for app in (one for one in project.apps if one.like is None):
         for index, stack in enumerate(app.stacks):
             where = place(("apps", app.name, "stack", index)) or place(("apps", app.name, "stack"))
             problems += _caught(_check_stack, project.suite, catalog, app.origin, stack.name, stack.version, where)
@@ -143,11 +143,12 @@ def _check_service(project: Project, catalog: Catalog, name: str, place: toml.Lo
         place(("services", name, "version")) or place(("services", name)),
     )
     for key, value in service.options.items():
-        where = place(("services", name, key))
+        where = place(("services", name, key), key=True)
         if key not in entry.options:
-            error = unknown("option", key, entry.options, where=where)
+            near = difflib.get_close_matches(key, (*entry.options, *config.SERVICE_KEYS), n=1)
+            hint = f"did you mean `{near[0]}`?" if near else unknown("option", key, entry.options).hint
             message = f"service `{service.use}` has no option `{toml.printable(key)}`"
-            problems.append(DevenvError(message, hint=error.hint, where=where))
+            problems.append(DevenvError(message, hint=hint, where=where))
         elif not _fits(value, entry.options[key]):
             problems.append(DevenvError(f"`{key}` must be a {entry.options[key].type}", where=where))
     if problems:

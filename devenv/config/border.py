@@ -74,7 +74,6 @@ APP = shape.table(
         "env": Key(_ENV, "Environment variables"),
         "needs": Key(_TEXTS, "Services and apps that must be ready first; default: every service"),
         "ready": Key(READY, "How to find out that it serves"),
-        "replicas": Key(shape.integer("a number from 1 to 100", least=1, most=100), "How many run at once; default: 1"),
         "limits": Key(LIMITS, "The most it may use"),
     },
 )
@@ -101,7 +100,7 @@ _RULE = shape.table(
     "What a change of a file does",
     {
         "path": Key(_TEXT, "A pattern as in .gitignore", required=True),
-        "action": Key(shape.choice("sync", "setup", "restart", "rebuild"), "What follows a change", required=True),
+        "action": Key(shape.choice("setup"), "What follows a change", required=True),
     },
     whole=True,
 )
@@ -109,8 +108,7 @@ _RULE = shape.table(
 _SYNC = shape.table(
     "How files reach the apps",
     {
-        "mode": Key(shape.choice("auto", "bind", "copy"), "Mount the folder, or copy it; default: as fits the engine"),
-        "ignore": Key(_TEXTS, "Patterns of files to leave out, on top of .gitignore"),
+        "mode": Key(shape.choice("auto", "bind"), "Mount the folder; default: as fits the engine"),
         "rules": Key(shape.several(_RULE, "a list of tables"), "What changes do, on top of the stacks' own rules"),
     },
 )

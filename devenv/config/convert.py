@@ -184,4 +184,4 @@ def _task(name: str, table: Mapping[str, Any], apps: tuple[str, ...], found: Fin
 
 def _sync(table: Mapping[str, Any]) -> Sync:
     rules = tuple(SyncRule(one["path"], one["action"]) for one in table.get("rules", ()))
-    return Sync(table.get("mode", "auto"), tuple(table.get("ignore", ())), rules)
+    return Sync(table.get("mode", "auto"), rules)

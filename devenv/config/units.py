@@ -15,7 +15,7 @@ from devenv.config.shape import as_text, kind
 from devenv.model.project import App, Limits, Option, Origin, Ready, Service, StackRequest
 
 # What `like` does not share: a port can be published once, and these belong to the command.
-OWN = ("like", "run", "ports", "ready", "replicas")
+OWN = ("like", "run", "ports", "ready")
 
 _LABEL = re.compile(border.LABEL)
 _VARIABLE = re.compile(border.VARIABLE)
@@ -55,9 +55,6 @@ def app(name: str, table: Mapping[str, Any], root: Path, origin: Origin, found: 
     _check_kind(table, keys, found)
     _check_folder(table.get("dir", "."), root, (*keys, "dir"), found)
     ports = _ports(table, keys, found)
-    if table.get("replicas", 1) > 1 and ports:
-        hint = "remove its ports, or run it once"
-        found.add("one port of the host cannot lead to several replicas", (*keys, "replicas"), hint=hint)
     return App(
         name=name,
         like=table.get("like"),
@@ -72,7 +69,6 @@ def app(name: str, table: Mapping[str, Any], root: Path, origin: Origin, found: 
         env=_env(table, keys, found),
         needs=tuple(dict.fromkeys(table.get("needs", ()))),
         ready=_ready(table, keys, found, has_ports=bool(ports)),
-        replicas=table.get("replicas", 1),
         limits=_limits(table, keys, found),
     )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 Origin = Literal["debian", "registry"]
-Action = Literal["sync", "setup", "restart", "rebuild"]
-SyncMode = Literal["auto", "bind", "copy"]
+Action = Literal["setup"]
+SyncMode = Literal["auto", "bind"]
 
 Option = str | int | float | bool | tuple[str, ...] | Mapping[str, str]
 """The value of a catalog option such as `databases` or `settings`."""
@@ -87,7 +87,6 @@ class App:
     env: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     ready: Ready | None = None
-    replicas: int = 1
     limits: Limits = Limits()
 
 
@@ -142,7 +141,6 @@ class Sync:
     """How files reach the apps."""
 
     mode: SyncMode = "auto"
-    ignore: tuple[str, ...] = ()
     rules: tuple[SyncRule, ...] = ()
 
 

@@ -68,7 +68,7 @@ def test_an_unknown_key(tmp_path: Path) -> None:
     assert (
         check(tmp_path, '[apps.web]\nimagge = "x"\nport = [8000]\n')
         == """\
-error: unknown key `apps.web.imagge`
+error: unknown key `imagge` in `apps.web`
   --> devenv.toml:2:1
    |
  2 | imagge = "x"
@@ -76,7 +76,7 @@ error: unknown key `apps.web.imagge`
 
 hint: did you mean `image`?
 
-error: unknown key `apps.web.port`
+error: unknown key `port` in `apps.web`
   --> devenv.toml:3:1
    |
  3 | port = [8000]
@@ -110,10 +110,10 @@ def test_an_option_the_service_does_not_have(tmp_path: Path) -> None:
         check(tmp_path, 'images = "debian"\n[services.redis]\ndatabases = ["a"]\n')
         == """\
 error: service `redis` has no option `databases`
-  --> devenv.toml:3:13
+  --> devenv.toml:3:1
    |
  3 | databases = ["a"]
-   |             ^^^^^
+   | ^^^^^^^^^
 
 hint: there are: `settings`
 
@@ -259,7 +259,9 @@ def test_an_engine_that_does_not_permit_it(tmp_path: Path) -> None:
         finally:
             os.seteuid(0)
     assert errors.text(caught.value) == (
-        f"error: this user may not use the engine at `unix://{path}`: permission denied\n\nhint: "
+        f"error: this user may not use the engine at `unix://{path}`: permission denied\n\n"
+        "hint: join the group that owns the socket (`sudo usermod -aG docker $USER`, then log in again), "
+        "run with sudo, or use a rootless engine"
     )
 
 

@@ -30,7 +30,6 @@ ports = [8000]
 env = { LOG_LEVEL = "debug", WORKERS = 2 }
 needs = ["postgres", "redis"]
 ready = { http = "/health" }
-replicas = 1
 limits = { cpus = 1.0, memory = "512M" }
 [apps.worker]
 like = "web"
@@ -50,7 +49,6 @@ volumes = { data = "/var/lib/search" }
 ready = { http = "/", port = 9200 }
 [sync]
 mode = "auto"
-ignore = ["*.log"]
 [[sync.rules]]
 path = "requirements.txt"
 action = "setup"
