@@ -11,18 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from devenv import __version__, workspace
-from devenv.commands import check as check_command
-from devenv.commands import down as down_command
-from devenv.commands import env as env_command
-from devenv.commands import inside, logs
-from devenv.commands import restart as restart_command
-from devenv.commands import status as status_command
-from devenv.config import machine as machine_config
-from devenv.engine import lock as engine_lock
+from devenv import __version__
 from devenv.errors import DevenvError, EngineUnreachable, UsageError
-from devenv.ui import errors, screen
+from devenv.ui import errors, parameters, screen
 
 if TYPE_CHECKING:
     from devenv.addresses import Address
@@ -35,7 +28,23 @@ BUG = 3
 # Another `up` may be building images for the first time; waiting for it is what the user wants.
 PATIENCE = 1800.0
 
+
+class _Commands(TyperGroup):
+    """The commands, without typer's slow way to a text: see `ui/parameters.py`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        parameters.shorten(self, ctx)
+        return super().parse_args(ctx, args)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            parameters.shorten(command, ctx)
+        return command
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="devenv",
     help="The same development environment on every machine, from one `devenv.toml`.",
     no_args_is_help=True,
@@ -68,7 +77,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     context: typer.Context,
-    folder: Annotated[Path, typer.Option("--project", "-C", help="Run as if started in this folder.")] = Path(),
+    folder: Annotated[str, typer.Option("--project", "-C", help="Run as if started in this folder.")] = ".",
     profile: Annotated[str | None, typer.Option(help="Lay `[profiles.NAME]` over the project.")] = None,
     engine: Annotated[str | None, typer.Option(help="The engine's address, like `unix:///run/docker.sock`.")] = None,
     _version: Annotated[
@@ -76,7 +85,7 @@ def options(
     ] = False,
 ) -> None:
     """Keep the options for the command that follows."""
-    context.obj = Options(folder, profile, engine)
+    context.obj = Options(Path(folder), profile, engine)
 
 
 @app.command()
@@ -88,6 +97,7 @@ def up(
     as_json: Json = False,
 ) -> None:
     """Bring the environment to what devenv.toml asks for; then show its logs until ^C, which stops it."""
+    from devenv.commands import down as down_command
     from devenv.commands import up as up_command
     from devenv.ui import progress, results
 
@@ -113,6 +123,7 @@ def down(
     as_json: Json = False,
 ) -> None:
     """Stop and remove what `up` made; the services' data stays."""
+    from devenv.commands import down as down_command
     from devenv.ui import progress, results
 
     project, engine = _workspace(context), _engine(context)
@@ -124,6 +135,7 @@ def down(
 @app.command()
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Show what is running, and whether it is what devenv.toml asks for."""
+    from devenv.commands import status as status_command
     from devenv.ui import results
 
     results.status(status_command.run(_workspace(context), _engine(context)), as_json=as_json)
@@ -137,6 +149,7 @@ def logs_(
     tail: Annotated[int | None, typer.Option("-n", "--tail", min=0, help="Only the last lines.")] = None,
 ) -> None:
     """Print what apps and services print, merged."""
+    from devenv.commands import logs
     from devenv.ui import results
 
     project, engine = _workspace(context), _engine(context)
@@ -150,6 +163,8 @@ def exec_(
     command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
 ) -> None:
     """Run a command inside; the exit code is the command's own."""
+    from devenv.commands import inside
+
     project, engine = _workspace(context), _engine(context)
     argv = command[1:] if command[:1] == ["--"] else command
     code = inside.execute(project, engine, unit, argv, interactive=screen.is_interactive(), write=_write)
@@ -159,6 +174,8 @@ def exec_(
 @app.command()
 def shell(context: typer.Context, unit: Unit = None) -> None:
     """Open a shell inside."""
+    from devenv.commands import inside
+
     project, engine = _workspace(context), _engine(context)
     if not screen.is_interactive():
         raise UsageError("`devenv shell` needs a terminal", hint="in scripts, use `devenv exec`")
@@ -173,6 +190,8 @@ def run_(
     arguments: Annotated[list[str] | None, typer.Argument(help="Further arguments for it.")] = None,
 ) -> None:
     """Run a task inside; the exit code is its own."""
+    from devenv.commands import inside
+
     project, engine = _workspace(context), _engine(context)
     more = arguments or []
     more = more[1:] if more[:1] == ["--"] else more
@@ -182,6 +201,8 @@ def run_(
 @app.command()
 def url(context: typer.Context, unit: Unit = None, as_json: Json = False) -> None:
     """Print addresses: all, or the first of one app or service."""
+    from devenv.commands import env as env_command
+
     found = env_command.urls(_workspace(context), _engine(context), unit)
     if as_json:
         _give_json([asdict(one) for one in found])
@@ -197,6 +218,8 @@ def env(
     form: Annotated[str, typer.Option("--format", help="dotenv, shell or json.")] = "dotenv",
 ) -> None:
     """Print the variables with which programs on this machine reach the services."""
+    from devenv.commands import env as env_command
+
     if form not in env_command.FORMATS:
         raise UsageError(f"unknown format `{form}`", hint=f"there are: {', '.join(env_command.FORMATS)}")
     screen.give(env_command.FORMATS[form](env_command.variables(_workspace(context))))
@@ -205,6 +228,7 @@ def env(
 @app.command()
 def restart(context: typer.Context, units: Units = None) -> None:
     """Stop and start apps and services, and wait until they are ready."""
+    from devenv.commands import restart as restart_command
     from devenv.ui import progress
 
     project, engine = _workspace(context), _engine(context)
@@ -236,6 +260,8 @@ def lock(
 @app.command()
 def check(context: typer.Context, as_json: Json = False) -> None:
     """Find what is wrong with devenv.toml and devenv.lock; needs no engine and no network."""
+    from devenv.commands import check as check_command
+
     given: Options = context.obj
     project = check_command.run(given.folder.absolute(), _machine(), profile=given.profile)
     if as_json:
@@ -328,10 +354,14 @@ def _bug(error: Exception) -> int:
 
 
 def _machine() -> Machine:
-    return machine_config.load(os.environ, Path.home())
+    from devenv.config import machine
+
+    return machine.load(os.environ, Path.home())
 
 
 def _workspace(context: typer.Context) -> Workspace:
+    from devenv import workspace
+
     given: Options = context.obj
     return workspace.load(given.folder.absolute(), _machine(), profile=given.profile)
 
@@ -356,14 +386,17 @@ def _architecture(context: typer.Context) -> str:
 
 @contextmanager
 def _locked(project: Workspace, engine: Engine) -> Iterator[None]:
+    from devenv.engine import lock
+
     def tell(holder: object) -> None:
         screen.say(f"waiting for {holder}")
 
-    with engine_lock.hold(project.machine, engine.info.address, project.project.name, patience=PATIENCE, tell=tell):
+    with lock.hold(project.machine, engine.info.address, project.project.name, patience=PATIENCE, tell=tell):
         yield
 
 
 def _follow(project: Workspace, engine: Engine) -> None:
+    from devenv.commands import logs
     from devenv.ui import results
 
     results.lines(logs.run(project, engine, (), follow=True, tail=0))
