@@ -74,8 +74,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _environ(engine: str | None) -> dict[str, str]:
-    """Both sides find the engine in the same way, and neither colours."""
-    ignored = {"COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "DEVENV_ENGINE"}
+    """Both sides find the engine in the same way, neither colours, and Python keeps what it has compiled."""
+    ignored = {"COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "DEVENV_ENGINE", "PYTHONDONTWRITEBYTECODE"}
     environ = {key: value for key, value in os.environ.items() if key not in ignored} | {"NO_COLOR": "1"}
     if engine:
         environ.pop("DOCKER_CONTEXT", None)
