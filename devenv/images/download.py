@@ -25,7 +25,7 @@ from devenv.model.progress import Progress, Report
 if TYPE_CHECKING:
     import requests
 
-_PIECE = 1 << 18
+_PIECE = 1 << 16
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 Count = Callable[[int], None]

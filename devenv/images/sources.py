@@ -10,11 +10,12 @@ ETC = Path("/etc")
 Parser = Callable[[str], Iterator[tuple[str, str]]]
 
 
-def read(etc: Path = ETC) -> dict[str, tuple[str, ...]]:
+def read(etc: Path | None = None) -> dict[str, tuple[str, ...]]:
     """Find the addresses of Debian's archives, by archive name, likely ones first; empty on other systems.
 
     Third parties use Debian's suite names too, so an address is a candidate, and a signature must prove it.
     """
+    etc = etc or ETC
     if not _is_debian(etc):
         return {}
     found: dict[str, dict[str, None]] = {}

@@ -25,8 +25,8 @@ Fields = Mapping[str, str]
 
 
 @cache
-def key() -> pysequoia.Cert:
-    return pysequoia.Cert.generate("Test Archive <test@localhost>")
+def key() -> pysequoia.Tsk:
+    return pysequoia.Tsk.generate("Test Archive <test@localhost>")
 
 
 @dataclass
@@ -67,11 +67,9 @@ class Server:
         return f"{self.address}/{root}"
 
 
-def sign(text: bytes, cert: pysequoia.Cert | None = None) -> bytes:
+def sign(text: bytes, by: pysequoia.Tsk | None = None) -> bytes:
     """Sign as an `InRelease` file is signed."""
-    secrets = (cert or key()).secrets
-    assert secrets is not None
-    return pysequoia.sign(secrets.signer(), text, mode=pysequoia.SignatureMode.CLEAR)
+    return pysequoia.sign((by or key()).signer(), text, mode=pysequoia.SignatureMode.CLEAR)
 
 
 def package(name: str, version: str = "1", **fields: str) -> dict[str, str]:
@@ -122,7 +120,7 @@ def tar(files: Mapping[str, bytes | None], mtime: int = DATE - 1000) -> bytes:
 def trust(folder: Path) -> Path:
     """Make a folder of keys with the archive's own."""
     folder.mkdir()
-    (folder / "test.asc").write_text(str(key()))
+    (folder / "test.asc").write_text(str(key().extract_certificate()))
     return folder
 
 
