@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from devenv import lockfile
+from devenv import blueprint, lockfile, workspace
 from devenv.errors import UsageError
 from devenv.model.pins import DebianPins, Layer, Lockfile
 from devenv.model.progress import Report
@@ -28,7 +28,7 @@ class Move:
 
 
 def complete(
-    workspace: Workspace,
+    workspace_: Workspace,
     architectures: Sequence[str],
     *,
     previous: Lockfile | None,
@@ -42,8 +42,8 @@ def complete(
     """
     from devenv.images import debian
 
-    project = workspace.project
-    requests = lockfile.requests(project, workspace.entries)
+    project = workspace_.project
+    requests = lockfile.requests(project, workspace_.entries)
     kept = {} if previous is None else dict(previous.debian)
     if upgrade is not None:
         kept = {name: forget(pins, upgrade) for name, pins in kept.items()}
@@ -51,16 +51,24 @@ def complete(
         for name in architectures:
             old = kept.get(name)
             usable = old if old is not None and old.suite == project.suite else None
-            kept[name] = debian.lock(
+            pins = debian.lock(
                 requests,
                 suite=project.suite,
                 architecture=name,
-                machine=workspace.machine,
+                machine=workspace_.machine,
                 previous=usable,
                 report=report,
             )
-    meaning = lockfile.meaning(project, workspace.entries)
+            kept[name] = _pruned(workspace_, pins)
+    meaning = lockfile.meaning(project, workspace_.entries)
     return Lockfile(meaning, kept if requests else {})
+
+
+def _pruned(workspace_: Workspace, pins: DebianPins) -> DebianPins:
+    """Pins without the digests of images that the project no longer has."""
+    wanted = blueprint.make(workspace_.project, workspace_.entries, pins, workspace.nowhere(workspace_))
+    keys = {image.key for image in wanted.images}
+    return replace(pins, images={key: digest for key, digest in pins.images.items() if key in keys})
 
 
 def moves(before: Lockfile | None, after: Lockfile) -> tuple[Move, ...]:
