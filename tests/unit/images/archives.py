@@ -8,7 +8,7 @@ import lzma
 import tarfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -45,7 +45,13 @@ class Server:
     refused: dict[str, list[int]] = field(default_factory=dict)
 
     def add_suite(
-        self, suite: str, packages: list[Fields], *, root: str = "debian", valid_until: int | None = None, **named: str
+        self,
+        suite: str,
+        packages: Sequence[Fields],
+        *,
+        root: str = "debian",
+        valid_until: int | None = None,
+        **named: str,
     ) -> None:
         """Publish an index of packages for amd64.
 
