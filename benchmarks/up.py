@@ -106,17 +106,23 @@ def _prepared(project: Project, setting: Setting) -> Iterator[tuple[Side, Side]]
         ours.run("down")
         file = sides.RENDERED
         if setting.health_interval:
-            file = _rewritten(project.folder, setting.health_interval)
+            file = _rewritten(project, setting.health_interval, setting.environ)
         yield ours, sides.compose(project, setting.environ, file)
     finally:
         ours.run("down --volumes", check=False)
 
 
-def _rewritten(folder: Path, interval: str) -> str:
-    """A copy of the rendered file with another interval of the health checks."""
+def _rewritten(project: Project, interval: str, environ: dict[str, str]) -> str:
+    """A copy of the rendered file with another interval of the health checks, from the first one on.
+
+    Engines since API 1.44 check every 5 seconds until a container has been healthy once, unless they are told otherwise;
+    older ones refuse to be told.
+    """
     file = f".devenv/compose-{interval}.yaml"
-    text = (folder / sides.RENDERED).read_text()
-    (folder / file).write_text(INTERVAL.sub(rf"\g<1>{interval}", text))
+    text = (project.folder / sides.RENDERED).read_text()
+    version = projects.ask(environ, "version", "--format", "{{.Server.APIVersion}}").strip().split(".")
+    since = "\n      start_interval: " + interval if [int(part) for part in version] >= [1, 44] else ""
+    (project.folder / file).write_text(INTERVAL.sub(rf"\g<1>{interval}{since}", text))
     return file
 
 
