@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks import pairs, projects, sides
 from benchmarks.pairs import Pairs
@@ -115,8 +114,8 @@ def _prepared(project: Project, setting: Setting) -> Iterator[tuple[Side, Side]]
 def _rewritten(project: Project, interval: str, environ: dict[str, str]) -> str:
     """A copy of the rendered file with another interval of the health checks, from the first one on.
 
-    Engines since API 1.44 check every 5 seconds until a container has been healthy once, unless they are told otherwise;
-    older ones refuse to be told.
+    Engines since API 1.44 check every 5 seconds until a container has been healthy once, unless told otherwise; older
+    ones refuse to be told.
     """
     file = f".devenv/compose-{interval}.yaml"
     text = (project.folder / sides.RENDERED).read_text()
