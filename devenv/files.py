@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from devenv.errors import DevenvError
@@ -15,6 +14,8 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     Raises:
         DevenvError: The disk is full or the folder is not writable; the old content is still there.
     """
+    import tempfile
+
     data = content.encode() if isinstance(content, str) else content
     temporary = None
     try:
