@@ -123,7 +123,8 @@ def take_down(engine: Engine, observed: Observed, *, volumes: bool, tell: Tell) 
 
 def stop(engine: Engine, observed: Observed, *, tell: Tell) -> None:
     """Stop what runs, and keep it."""
-    stops = tuple(one for one in plan.teardown(observed, volumes=False).steps if one.verb == "stop")
+    everything = plan.teardown(observed, volumes=False).steps
+    stops = tuple(replace(one, cause="interrupted") for one in everything if one.verb == "stop")
     apply.run(Plan(stops), lambda step, _off: engine.stop(step.target, grace(observed, step.target)), tell)
 
 

@@ -249,18 +249,19 @@ def _app_health(app: App, now: setup.Setup) -> tuple[str, ...]:
 def _probe_command(ready: Ready | None, ports: tuple[int, ...]) -> tuple[str, ...]:
     """The same check as a command that runs inside, for the engine's own health check."""
     if ready is None:
-        return _probe_script("tcp", str(ports[0])) if ports else ()
+        return _probe_script(str(ports[0])) if ports else ()
     if ready.exec is not None:
         return ready.exec
     if ready.tcp is not None:
-        return _probe_script("tcp", str(ready.tcp))
+        return _probe_script(str(ready.tcp))
     if ready.http is not None:
-        return _probe_script("http", str(_port(ready, ports)), ready.http)
+        # A request every other second would fill the app's log; readiness has asked for the page once.
+        return _probe_script(str(_port(ready, ports)))
     return ()
 
 
-def _probe_script(*arguments: str) -> tuple[str, ...]:
-    return ("/bin/sh", "-c", data("probe.sh"), "devenv-probe", *arguments)
+def _probe_script(port: str) -> tuple[str, ...]:
+    return ("/bin/sh", "-c", data("probe.sh"), "devenv-probe", port)
 
 
 def _health(command: tuple[str, ...]) -> Health | None:

@@ -127,6 +127,7 @@ class _Live:
         self._lock = threading.Lock()
         self._steps: dict[str, tuple[Step, float]] = {}
         self._work: dict[str, Progress] = {}
+        self._setup: dict[str, str] = {}
         self._live: Live | None = None
 
     def __enter__(self) -> _Live:
@@ -143,28 +144,31 @@ class _Live:
         with self._lock:
             self._steps.clear()
             self._work.clear()
+            self._setup.clear()
         self._live.__exit__(None, None, None)
 
     def tell(self, event: StepEvent | Progress | SetupLine) -> None:
-        # Printed outside the lock: the console redraws while it prints, and so asks `_render`.
-        if isinstance(event, SetupLine):
-            self._print(f"  {screen.paint(event.unit, 'cyan')} | {screen.safe(event.text)}")
-            return
         with self._lock:
             self._note(event)
+        # Printed outside the lock: the console redraws while it prints, and so asks `_render`.
         if isinstance(event, StepEvent) and event.state == "done":
             self._print(done_line(event.step, event.seconds))
 
-    def _note(self, event: StepEvent | Progress) -> None:
-        if isinstance(event, StepEvent):
-            if event.state == "started":
-                self._steps[event.step.id] = (event.step, time.monotonic())
-            else:
-                self._steps.pop(event.step.id, None)
-        elif event.total is not None and event.done >= event.total:
-            self._work.pop(event.subject, None)
+    def _note(self, event: StepEvent | Progress | SetupLine) -> None:
+        if isinstance(event, SetupLine):
+            self._setup[event.unit] = event.text
+        elif isinstance(event, Progress):
+            # Of counted steps the next subject takes the place of the last.
+            self._work[event.action if event.unit == "steps" else event.subject] = event
+        elif event.state == "started":
+            if not any(step.kind == "image" for step, _ in self._steps.values()):
+                self._work.clear()
+            self._steps[event.step.id] = (event.step, time.monotonic())
         else:
-            self._work[event.subject] = event
+            self._steps.pop(event.step.id, None)
+            self._setup.pop(event.step.unit or "", None)
+            if event.step.kind == "image":
+                self._work.clear()
 
     def _print(self, line: str) -> None:
         from rich.text import Text
@@ -173,16 +177,22 @@ class _Live:
         self._live.console.print(Text.from_ansi(line))
 
     def _render(self) -> Any:
+        from rich.console import Group
         from rich.spinner import Spinner
         from rich.table import Table
+        from rich.text import Text
 
         grid = Table.grid(padding=(0, 1))
         now = time.monotonic()
         with self._lock:
-            steps, work = list(self._steps.values()), list(self._work.values())
+            steps, work, setup = list(self._steps.values()), list(self._work.values()), dict(self._setup)
         for step, since in steps:
             spinner = Spinner("dots", style="cyan")
             grid.add_row(spinner, f"{_PRESENT[step.verb]} {_subject(step)}", seconds_text(now - since))
         for one in work:
-            grid.add_row(" ", f"  {one.subject}: {one.action}", amount(one))
-        return grid
+            if one.total is None or one.done < one.total:
+                grid.add_row(" ", f"  {one.subject}: {one.action}", amount(one))
+        if not setup:
+            return grid
+        said = [Text(f"    {unit} | {screen.safe(line)}", "dim", no_wrap=True) for unit, line in setup.items()]
+        return Group(grid, *said)
