@@ -35,6 +35,7 @@ def container(wanted: Container, network: str | None) -> Body:
         "Entrypoint": None if wanted.entrypoint is None else list(wanted.entrypoint),
         "Cmd": None if wanted.command is None else list(wanted.command),
         "User": wanted.user,
+        "Hostname": wanted.hostname,
         "WorkingDir": wanted.working_dir,
         "StopSignal": wanted.stop_signal,
         "Healthcheck": _health(wanted),

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, cast
 
 from devenv.errors import ImageError
-from devenv.images import keystore, normalise
+from devenv.images import normalise
+from devenv.images.rewrite import REWRITES
 from devenv.images.tarball import Header, Kind, Writer
 from devenv.model.pins import ImageFile
 
@@ -104,8 +105,9 @@ def read(tar: tarfile.TarFile, lower: Mapping[str, Node], spool: Spool, epoch: i
         tree[path] = Node(header, inode=path)
         if header.kind == "file":
             content = _content(tar, member)
-            if path == keystore.PATH:
-                content = io.BytesIO(keystore.dated(content.read(), epoch))
+            if path in REWRITES:
+                rewritten = REWRITES[path](content.read(), epoch)
+                content, header = io.BytesIO(rewritten), replace(header, size=len(rewritten))
             digest, place = spool.add(content, lower.get(path))
             tree[path] = Node(header, digest, path, place)
     return tree

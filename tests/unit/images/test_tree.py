@@ -183,6 +183,15 @@ def test_folders_of_the_engine_have_fixed_permissions(world: World) -> None:
     assert (upper["tmp"].header.mode, upper["proc"].header.mode) == (0o1777, 0o555)
 
 
+def test_temporary_names_in_debconfs_answers_do_not_matter(world: World) -> None:
+    path = "var/cache/debconf/config.dat"
+    first = world.exported(file(path, b" NEW = /tmp/postgresql-common.WdNDHe\nA: b\n"))
+    second = world.exported(file(path, b" NEW = /tmp/postgresql-common.RjHDw\nA: b\n"))
+    assert first[path].digest == second[path].digest
+    world.layer({path: first[path]})
+    assert world.contents()[path] == b" NEW = /tmp\nA: b\n"
+
+
 def test_a_link_to_a_dropped_certificate_goes_too(world: World) -> None:
     base = "etc/ssl/certs/"
     upper = world.exported(
