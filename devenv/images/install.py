@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from devenv.engine.protocol import Chunk, Engine
 from devenv.errors import ImageError
 from devenv.images import staging
+from devenv.images.chain import Link
 from devenv.model import labels
 from devenv.model.blueprint import Container
 
@@ -31,7 +32,7 @@ _SHOWN = 15
 
 @contextmanager
 def installed(
-    engine: Engine, name: str, instance: str, archive: Iterable[bytes], epoch: int, log: Callable[[str], None]
+    engine: Engine, link: Link, name: str, instance: str, archive: Iterable[bytes], log: Callable[[str], None]
 ) -> Iterator[tarfile.TarFile]:
     """Load an image with a staging layer, run what installs it, and open the file system that came out.
 
@@ -48,7 +49,7 @@ def installed(
     remove(engine, name)
     try:
         engine.load(archive)
-        _run(engine, name, instance, epoch, log)
+        _run(engine, link, name, instance, log)
         with _files(engine, name) as tar:
             yield tar
     finally:
@@ -66,7 +67,7 @@ def reference(name: str) -> str:
     return f"{name}:latest"
 
 
-def _run(engine: Engine, name: str, instance: str, epoch: int, log: Callable[[str], None]) -> None:
+def _run(engine: Engine, link: Link, name: str, instance: str, log: Callable[[str], None]) -> None:
     container = Container(
         name=name,
         unit="build",
@@ -75,7 +76,7 @@ def _run(engine: Engine, name: str, instance: str, epoch: int, log: Callable[[st
         hostname=HOST,
         entrypoint=("/usr/bin/dash", staging.INSTALL),
         command=(),
-        env=_ENVIRONMENT | {"SOURCE_DATE_EPOCH": str(epoch)},
+        env=_ENVIRONMENT | {"SOURCE_DATE_EPOCH": str(link.epoch)},
         labels={labels.INSTANCE: instance},
     )
     engine.create(container)
@@ -91,11 +92,12 @@ def _run(engine: Engine, name: str, instance: str, epoch: int, log: Callable[[st
         )
     if state.oom_killed or state.exit_code == 137:
         raise ImageError(
-            "the installation was killed, most likely for lack of memory", hint="give the engine more memory"
+            f"the installation of `{link.name}` was killed, most likely for lack of memory",
+            hint="give the engine more memory",
         )
     if state.exit_code != 0:
         end = "\n".join(last)
-        raise ImageError(f"the packages could not be installed; the end of dpkg's log:\n\n{end}")
+        raise ImageError(f"the packages of `{link.name}` could not be installed; the end of dpkg's log:\n\n{end}")
 
 
 @contextmanager

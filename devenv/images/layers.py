@@ -94,7 +94,7 @@ class Builder:
             self._architecture, link.epoch, [("", blob) for blob in blobs], ImageConfig(env={}), labels={}
         )
         archive = pack.archive(config, blobs, install.reference(name))
-        with install.installed(self._engine, name, self._instance, archive, link.epoch, self._counter(link)) as tar:
+        with install.installed(self._engine, link, name, self._instance, archive, self._counter(link)) as tar:
             return tree.read(tar, lower, spool, link.epoch)
 
     def _counter(self, link: Link) -> Callable[[str], None]:
@@ -113,10 +113,11 @@ class Builder:
 
     def _clean_up(self) -> None:
         """Remove what killed builds have left in this engine."""
-        with self._store.abandoned(self._engine.info.address) as keys:
+        owner = self._engine.info.address
+        with self._store.abandoned(owner) as keys:
             for key in keys:
                 install.remove(self._engine, self._name(key))
-                self._store.forget(key)
+                self._store.forget(key, owner)
 
     def _name(self, key: str) -> str:
         return f"{self._instance}-{key[:12]}"

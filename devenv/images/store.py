@@ -55,11 +55,11 @@ class Store:
         """
         path = self._claim_path(key)
         with _locked(path, wait=True):
-            path.write_text(owner)
+            path.write_text("\n".join({owner: None, **dict.fromkeys(path.read_text().splitlines())}))
             try:
                 yield
             finally:
-                self.forget(key)
+                self.forget(key, owner)
 
     @contextmanager
     def abandoned(self, owner: str) -> Iterator[list[str]]:
@@ -73,7 +73,7 @@ class Store:
             except (BlockingIOError, FileNotFoundError):
                 continue
             held.append(lock)
-            if path.read_text() == owner:
+            if owner in path.read_text().splitlines():
                 keys.append(path.name.partition(".")[0])
         try:
             yield keys
@@ -81,11 +81,16 @@ class Store:
             for lock in held:
                 lock.__exit__(None, None, None)
 
-    def forget(self, key: str) -> None:
-        """Remove all traces of a build but its result; only for who holds its claim."""
+    def forget(self, key: str, owner: str) -> None:
+        """Remove all traces of a build but its result, when the owner has removed its own; only under the claim."""
         for path in self.folder.glob(f"{key}.*.tmp"):
             path.unlink(missing_ok=True)
-        self._claim_path(key).unlink(missing_ok=True)
+        claim = self._claim_path(key)
+        others = [other for other in claim.read_text().splitlines() if other != owner]
+        if others:
+            claim.write_text("\n".join(others))
+        else:
+            claim.unlink()
 
     def _claim_path(self, key: str) -> Path:
         return self.folder / f"{key}.claim"

@@ -122,7 +122,7 @@ def test_a_failed_installation_shows_the_end_of_its_log_and_leaves_nothing(world
     with pytest.raises(ImageError) as caught:
         world.build(world.recipe("base"), engine)
     first, _, *log = caught.value.message.split("\n")
-    assert first == "the packages could not be installed; the end of dpkg's log:"
+    assert first == "the packages of `base` could not be installed; the end of dpkg's log:"
     assert log == [*lines[6:], "dpkg: error [31mprocessing[0m base"]
     assert (engine.images, engine.containers, world.kept) == ({}, {}, [])
 

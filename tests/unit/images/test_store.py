@@ -76,7 +76,7 @@ def test_what_a_killed_process_has_left_is_told_to_its_owner_only(store: Store) 
             assert keys == []
         with store.abandoned(OWNER) as keys:
             assert keys == [KEY]
-            store.forget(KEY)
+            store.forget(KEY, OWNER)
         with store.abandoned(OWNER) as keys:
             assert keys == []
     assert list(store.folder.iterdir()) == []
@@ -85,6 +85,14 @@ def test_what_a_killed_process_has_left_is_told_to_its_owner_only(store: Store) 
 def test_a_killed_process_keeps_nobody_waiting(store: Store) -> None:
     with _killed(store), store.claim(KEY, OWNER):
         assert keep(store, b"layer").exists()
+
+
+def test_what_is_left_in_one_engine_is_known_after_another_has_built_the_layer(store: Store) -> None:
+    with _killed(store):
+        with store.claim(KEY, "unix:///another"):
+            keep(store, b"layer")
+        with store.abandoned(OWNER) as keys:
+            assert keys == [KEY]
 
 
 def _claim_for_ever(folder: Path, claimed: threading.Event) -> None:
