@@ -1,0 +1,111 @@
+"""Writes the reference pages from what devenv reads itself: `.venv/bin/python scripts/reference.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from devenv import catalog, config
+from devenv.model.catalog import EntryDebian, ServiceEntry, StackEntry
+
+FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+MADE = "<!-- Made by scripts/reference.py; a test tells when it is out of date. -->\n"
+
+
+def pages() -> dict[str, str]:
+    """The pages by file name."""
+    return {"devenv-toml.md": devenv_toml(), "catalog.md": catalog_page()}
+
+
+def devenv_toml() -> str:
+    """Every key of `devenv.toml`."""
+    lines = [
+        "# `devenv.toml`",
+        "",
+        MADE,
+        "`devenv schema` prints the same as JSON Schema. `devenv.local.toml` has the same keys and is laid over it on",
+        "one machine; `[profiles.NAME]` likewise with `--profile NAME`: tables merge, everything else is replaced.",
+        *_table("", config.schema()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    properties = dict(schema.get("properties", {}))
+    plain = {key: one for key, one in properties.items() if not _is_table(one)}
+    yield ""
+    yield f"## {f'`[{name}]`' if name else 'Top level'}"
+    yield ""
+    if name and "description" in schema:
+        yield from (f"{schema['description']}.", "")
+    if plain:
+        yield from ("| key | type | meaning |", "|---|---|---|")
+        yield from (f"| `{key}` | {_type(one)} | {one.get('description', '')} |" for key, one in plain.items())
+    for key, one in properties.items():
+        if _is_table(one) and key != "profiles":
+            yield from _table(*_below(f"{name}.{key}".lstrip("."), one))
+
+
+def _below(name: str, schema: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """A table of tables is described by what its tables hold."""
+    inner = schema.get("additionalProperties")
+    return (f"{name}.NAME", inner) if isinstance(inner, dict) and "properties" in inner else (name, schema)
+
+
+def _is_table(schema: Mapping[str, Any]) -> bool:
+    return "properties" in schema or "properties" in (schema.get("additionalProperties") or {})
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{one}`" for one in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_type(one) for one in schema["anyOf"]))
+    kind = schema.get("type", "any")
+    if kind == "array":
+        return f"list of {_type(schema['items'])}"
+    return "table" if kind == "object" else str(kind)
+
+
+def catalog_page() -> str:
+    """Every service and stack of the catalog."""
+    known = catalog.Catalog((catalog.data_folder(),))
+    lines = ["# The catalog", "", MADE, "Each entry is one file in `templates/services/` or `templates/stacks/`.", ""]
+    for name in known.names("service"):
+        lines += _service(name, known.service(name))
+    for name in known.names("stack"):
+        lines += _stack(name, known.stack(name))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _service(name: str, entry: ServiceEntry) -> Iterator[str]:
+    yield from (f"## Service `{name}`", "", f"{entry.summary}. [Its own documentation]({entry.docs})", "")
+    yield from _versions(entry.debian)
+    yield f"- Ports: {', '.join(f'{port} ({use})' for use, port in entry.ports.items())}"
+    yield f"- Data: {', '.join(f'`{path}`' for path in entry.volumes.values()) or 'none'}"
+    yield f"- Gives apps: {', '.join(f'`{one}`' for one in entry.provides)}"
+    yield ""
+    if entry.options:
+        yield from ("| option | type | meaning | default |", "|---|---|---|---|")
+        for key, one in entry.options.items():
+            default = ", ".join(f"`{item}`" for item in one.default) or "none"
+            yield f"| `{key}` | {one.type} | {one.summary} | {default} |"
+        yield ""
+
+
+def _stack(name: str, entry: StackEntry) -> Iterator[str]:
+    yield from (f"## Stack `{name}`", "", f"{entry.summary}. [Its own documentation]({entry.docs})", "")
+    yield from _versions(entry.debian)
+    yield f"- Setup runs again when one of these changes: {', '.join(f'`{one}`' for one in entry.inputs)}"
+    yield ""
+
+
+def _versions(debian: EntryDebian | None) -> Iterator[str]:
+    for suite, packages in (debian.packages if debian else {}).items():
+        yield f"- Debian {suite}: {', '.join(f'`{version}`' for version in packages)}"
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text)
