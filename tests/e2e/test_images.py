@@ -53,7 +53,7 @@ class Site:
     references: list[str] = field(default_factory=list)
 
     def build(self, recipe: ImageRecipe) -> str:
-        reference = f"localhost/devenv-test/{recipe.name}:{os.getpid()}"
+        reference = f"localhost/devenv-test/{recipe.name}-{os.getpid()}:{debian.key(recipe)[:12]}"
         self.references.append(reference)
         self.reports.clear()
         return debian.build(
