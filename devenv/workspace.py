@@ -33,12 +33,17 @@ SYSTEM_BUNDLES = (
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A project, read and checked, with the machine it is on."""
+    """A project, read and checked, with the machine it is on.
+
+    Args:
+        is_alone: Whether `devenv.toml` says everything: no overlay on this machine, no profiles.
+    """
 
     folder: Path
     project: Project
     entries: Catalog
     machine: Machine
+    is_alone: bool = False
 
 
 def load(start: Path, machine: Machine, *, profile: str | None = None) -> Workspace:
@@ -51,7 +56,7 @@ def load(start: Path, machine: Machine, *, profile: str | None = None) -> Worksp
     loaded = config.read(folder, profile=profile)
     entries = catalog.of(folder)
     catalog.check(loaded.project, entries, loaded.place)
-    return Workspace(folder, loaded.project, entries, machine)
+    return Workspace(folder, loaded.project, entries, machine, loaded.source.is_alone)
 
 
 def lock(workspace: Workspace) -> Lockfile:

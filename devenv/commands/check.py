@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from devenv import blueprint, lockfile, workspace
+from devenv import blueprint, config, lockfile, workspace
 from devenv.errors import DevenvError, LockfileError, Problems
 from devenv.model.machine import Machine
 from devenv.workspace import Workspace
@@ -32,6 +32,10 @@ def _lockfile_problems(project: Workspace) -> list[DevenvError]:
             workspace.pins(project, found, architecture)
     except LockfileError as error:
         return [error]
+    # What an overlay or a profile adds is pinned too, so that the lockfile may rightly hold more.
+    if project.is_alone and found.meaning != lockfile.meaning(project.project, project.entries):
+        message = f"`{lockfile.NAME}` pins more than `{config.NAME}` asks for"
+        return [LockfileError(message, hint="run `devenv lock`")]
     return []
 
 

@@ -42,6 +42,11 @@ class Source:
 
     layers: tuple[Layer, ...]
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether `devenv.toml` says everything there is to say: no overlay on this machine, no profiles."""
+        return len(self.layers) == 1 and PROFILES not in self.layers[0].table
+
     def data(self) -> dict[str, Any]:
         """What the layers say together, without the profiles."""
         merged: dict[str, Any] = {}

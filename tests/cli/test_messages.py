@@ -200,6 +200,13 @@ def test_a_stale_lockfile(tmp_path: Path) -> None:
     )
 
 
+def test_a_lockfile_that_pins_more_than_is_asked_for(tmp_path: Path) -> None:
+    locked(tmp_path)
+    assert check(tmp_path, 'images = "debian"\n[apps.web]\n') == (
+        "error: `devenv.lock` pins more than `devenv.toml` asks for\n\nhint: run `devenv lock`\n\n"
+    )
+
+
 def test_a_tampered_lockfile(tmp_path: Path) -> None:
     path = locked(tmp_path)
     path.write_text(path.read_text().replace("redis-server 1.0-1 ", "redis-server 1.0-2 "))
