@@ -30,11 +30,16 @@ def key(recipe: ImageRecipe) -> str:
             recipe.architecture,
             recipe.config,
             [
-                [layer.runs, layer.epoch, recipe.files.get(layer.name, ()), recipe.drop.get(layer.name, ())]
+                [_contents(layer), layer.epoch, recipe.files.get(layer.name, ()), recipe.drop.get(layer.name, ())]
                 for layer in recipe.layers
             ],
         ]
     )
+
+
+def _contents(layer: Layer) -> list[list[str]]:
+    """The packages by what they are, not by where a mirror keeps them."""
+    return [[f"{one.name} {one.version} {one.architecture} {one.sha256}" for one in run] for run in layer.runs]
 
 
 def for_app(project: Project, app: App, entries: Catalog, pins: DebianPins | None) -> Image:
