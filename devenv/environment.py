@@ -220,7 +220,7 @@ class _Work:
                 reference=image.reference,
                 engine=self._engine,
                 machine=self._workspace.machine,
-                report=self._tell,
+                report=functools.partial(self._progress, off),
             )
         if image.digest not in (None, digest):
             raise ImageError(
@@ -228,6 +228,12 @@ class _Work:
                 hint="the same packages must give the same bytes: please report this",
             )
         self.digests[image.key] = digest
+
+    def _progress(self, off: threading.Event, progress: Progress) -> None:
+        """Pass a build's progress on; a build that was called off ends at its next report."""
+        if off.is_set():
+            raise apply.CalledOff
+        self._tell(progress)
 
     def _container(self, step: Step, off: threading.Event) -> None:
         name = step.target

@@ -26,8 +26,9 @@ def make(
     steps = [*_builds(blueprint, images), *_network(blueprint, observed), *_volumes(blueprint, observed)]
     ready: dict[str, list[str]] = {}
     kept: list[str] = []
+    alone = blueprint.network.name not in {one.name for one in observed.networks}
     for container in blueprint.containers:
-        cause = _difference(container, seen.get(container.name), images)
+        cause = _difference(container, seen.get(container.name), images, alone=alone)
         mine = list(_container(container, seen.get(container.name), cause, (again or {}).get(container.name), ready))
         if all(step.verb == "wait" for step in mine):
             kept.append(container.name)
@@ -87,17 +88,24 @@ def _concerns(step: Step, container: Container) -> bool:
     return step.kind == "network"
 
 
-def _difference(container: Container, seen: SeenContainer | None, images: Mapping[str, str]) -> str | None:
-    """Why the container has to be made anew; None when what is there is right."""
+def _difference(
+    container: Container, seen: SeenContainer | None, images: Mapping[str, str], *, alone: bool
+) -> str | None:
+    """Why the container has to be made anew; None when what is there is right.
+
+    Args:
+        alone: Whether the network it was made for is gone.
+    """
     if seen is None:
         return "missing"
     if seen.labels.get(labels.CONFIG) != container.config_hash:
         return _changed(container.labels.get(labels.PARTS), seen.labels.get(labels.PARTS))
     if container.image in images and seen.image != images[container.image]:
         return "image rebuilt"
-    if seen.status in ("dead", "removing"):
-        return f"it is {seen.status}"
-    return None
+    if alone:
+        return "its network is gone"
+    # A paused one cannot be asked to stop, and nobody says how long ago the world stood still for it.
+    return f"it is {seen.status}" if seen.status in ("dead", "paused", "removing") else None
 
 
 def _changed(wanted: str | None, there: str | None) -> str:
@@ -117,7 +125,7 @@ def _container(
     ready: Mapping[str, Collection[str]],
 ) -> Iterator[Step]:
     name, unit = container.name, container.unit
-    running = seen is not None and seen.status in ("running", "paused", "restarting")
+    running = seen is not None and seen.status in ("running", "restarting")
     if seen is not None and running and (cause or again):
         yield Step("stop", "container", name, cause or again or "", unit=unit)
     if seen is not None and cause:

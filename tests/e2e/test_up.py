@@ -155,6 +155,24 @@ def test_restart_restarts_and_waits(up: Checkout) -> None:
     assert up.get() == "hello"
 
 
+def test_up_converges_from_what_other_tools_left_behind(up: Checkout) -> None:
+    names = f"{up.name}-web-1", f"{up.name}-redis-1"
+    up.docker("pause", names[1])
+    up.run("up", "-d")
+    up.docker("stop", *names)
+    up.docker("rm", names[0])
+    up.run("up", "-d")
+    up.docker("stop", *names)
+    up.docker("network", "rm", f"{up.name}_default")
+    up.run("up", "-d")
+    assert up.get() == "hello"
+    up.docker("stop", *names)
+    up.docker("rm", *names)
+    up.docker("volume", "rm", f"{up.name}_web-home")
+    up.run("up", "-d")
+    assert up.get() == "hello"
+
+
 def test_a_taken_port_is_told_with_its_holder(up: Checkout, tmp_path: Path) -> None:
     import socket
 

@@ -108,6 +108,17 @@ def test_a_container_made_from_another_image_is_made_anew(wanted: Blueprint) -> 
     assert {step.cause for step in made.steps if step.verb == "create"} == {"image rebuilt"}
 
 
+def test_a_paused_container_is_made_anew(wanted: Blueprint) -> None:
+    made = plan.make(wanted, seen(wanted, "paused", "Up 1 hour (Paused)"), images=images(wanted))
+    assert [step.verb for step in made.steps if step.unit == "web"] == ["remove", "create", "start", "wait"]
+    assert {step.cause for step in made.steps if step.verb == "create"} == {"it is paused"}
+
+
+def test_containers_whose_network_is_gone_are_made_anew(wanted: Blueprint) -> None:
+    made = plan.make(wanted, replace(seen(wanted), networks=()), images=images(wanted))
+    assert {step.cause for step in made.steps if step.verb == "remove"} == {"its network is gone"}
+
+
 def test_labels_of_an_older_devenv_do_not_confuse_the_comparison(wanted: Blueprint) -> None:
     there = seen(wanted)
     strange = replace(
