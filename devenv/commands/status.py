@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from devenv import addresses, workspace
+from devenv import addresses, lockfile, workspace
 from devenv.engine.protocol import Engine
 from devenv.errors import LockfileError
 from devenv.model import labels
@@ -36,7 +36,6 @@ class StatusResult:
     """The environment; `note` says what keeps it from being compared with the project."""
 
     instance: str
-    engine: str
     rows: tuple[Row, ...]
     note: str | None
 
@@ -46,11 +45,17 @@ def run(project: Workspace, engine: Engine) -> StatusResult:
     observed = engine.observe(project.project.name)
     workspace.guard(project, observed)
     try:
-        wanted, note = workspace.resolve(project, engine.info.architecture), None
+        wanted, note = workspace.resolve(project, _architecture(project, engine)), None
     except LockfileError as error:
         wanted, note = None, error.message
     rows = tuple(_unplanned(observed)) if wanted is None else tuple(_compared(wanted, observed))
-    return StatusResult(project.project.name, f"{engine.info.name} {engine.info.version}", rows, note)
+    return StatusResult(project.project.name, rows, note)
+
+
+def _architecture(project: Workspace, engine: Engine) -> str:
+    """The engine's architecture; asking for it takes longer than all the rest, so not where there is no choice."""
+    found = lockfile.read(project.folder)
+    return next(iter(found.debian)) if found and len(found.debian) == 1 else engine.info.architecture
 
 
 def _compared(wanted: Blueprint, observed: Observed) -> list[Row]:

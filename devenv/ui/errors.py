@@ -35,6 +35,21 @@ def text(error: DevenvError) -> str:
     return "\n".join(lines)
 
 
+def data(error: DevenvError) -> list[dict[str, object]]:
+    """An error, or each of several, for JSON."""
+    found = error.problems if isinstance(error, Problems) else (error,)
+    return [
+        {
+            "message": one.message,
+            "hint": one.hint,
+            "file": one.where.file if one.where else None,
+            "line": one.where.line if one.where else None,
+            "column": one.where.column if one.where else None,
+        }
+        for one in found
+    ]
+
+
 def _lines(text: str) -> str:
     return "\n".join(screen.safe(line) for line in text.split("\n"))
 

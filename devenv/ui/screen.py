@@ -76,6 +76,13 @@ def give(text: str) -> None:
         print(text.rstrip("\n"), flush=True)  # noqa: T201
 
 
+def give_json(data: object) -> None:
+    """Data as indented JSON."""
+    import json
+
+    give(json.dumps(data, indent=2, ensure_ascii=False))
+
+
 def give_bytes(stream: Literal["stdout", "stderr"], data: bytes) -> None:
     """A command's own output, untouched."""
     target = sys.stdout.buffer if stream == "stdout" else sys.stderr.buffer

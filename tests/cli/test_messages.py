@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import shutil
 import socket
@@ -153,6 +154,23 @@ hint: `book-shop` is one
 
 """
     )
+
+
+def test_the_same_for_programs(tmp_path: Path) -> None:
+    write(tmp_path, 'images = "debian"\n[services.postgress]\n')
+    ran = command_line.run(tmp_path, "check", "--json")
+    assert (ran.code, ran.err) == (1, "")
+    assert json.loads(ran.out) == {
+        "problems": [
+            {
+                "message": "unknown service `postgress`",
+                "hint": "did you mean `postgres`?",
+                "file": "devenv.toml",
+                "line": 2,
+                "column": 11,
+            }
+        ]
+    }
 
 
 def test_broken_toml(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {root!r})
 from devenv import cli
-code = cli._guarded(sys.argv[1:])
+code = cli.guarded(sys.argv[1:])
 print(code, "pydantic" in sys.modules)
 """
 

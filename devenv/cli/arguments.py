@@ -1,32 +1,25 @@
-"""The command line: reads arguments, calls commands, draws what they return; the only place that catches and exits."""
+"""The arguments of every command, for typer to parse; what a command then does stands in `verbs` and `commands/`."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Abort as Abort
 from typer.core import TyperGroup
 
 from devenv import __version__
-from devenv.errors import DevenvError, EngineUnreachable, UsageError
-from devenv.ui import errors, parameters, screen
+from devenv.cli import session, verbs
+from devenv.cli.session import Options
+from devenv.errors import UsageError
+from devenv.ui import parameters, screen
 
 if TYPE_CHECKING:
     from devenv.addresses import Address
-    from devenv.engine.protocol import Chunk, Engine
-    from devenv.model.machine import Machine
-    from devenv.workspace import Workspace
-
-INTERRUPTED = 130
-BUG = 3
-# Another `up` may be building images for the first time; waiting for it is what the user wants.
-PATIENCE = 1800.0
+    from devenv.engine.protocol import Chunk
 
 
 class _Commands(TyperGroup):
@@ -52,15 +45,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options that stand before the command."""
-
-    folder: Path
-    profile: str | None
-    engine: str | None
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
@@ -97,23 +81,7 @@ def up(
     as_json: Json = False,
 ) -> None:
     """Bring the environment to what devenv.toml asks for; then show its logs until ^C, which stops it."""
-    from devenv.commands import down as down_command
-    from devenv.commands import up as up_command
-    from devenv.ui import progress, results
-
-    project, engine = _workspace(context), _engine(context)
-    with _locked(project, engine), progress.drawn(as_json=as_json) as tell:
-        result = up_command.run(project, engine, tell=tell, frozen=frozen, dry_run=dry_run)
-    results.up(result, dry_run=dry_run, as_json=as_json)
-    if detach or dry_run or as_json:
-        return
-    try:
-        _follow(project, engine)
-    except KeyboardInterrupt:
-        screen.say()
-        with _locked(project, engine), progress.drawn() as tell:
-            down_command.stop(project, engine, tell=tell)
-        raise
+    verbs.up(context.obj, detach=detach, frozen=frozen, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
@@ -126,8 +94,8 @@ def down(
     from devenv.commands import down as down_command
     from devenv.ui import progress, results
 
-    project, engine = _workspace(context), _engine(context)
-    with _locked(project, engine), progress.drawn(as_json=as_json) as tell:
+    project, engine = session.workspace(context.obj), session.engine(context.obj)
+    with session.locked(project, engine), progress.drawn(as_json=as_json) as tell:
         result = down_command.run(project, engine, volumes=volumes, tell=tell)
     results.down(result, as_json=as_json)
 
@@ -135,10 +103,7 @@ def down(
 @app.command()
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Show what is running, and whether it is what devenv.toml asks for."""
-    from devenv.commands import status as status_command
-    from devenv.ui import results
-
-    results.status(status_command.run(_workspace(context), _engine(context)), as_json=as_json)
+    verbs.status(context.obj, as_json=as_json)
 
 
 @app.command("logs")
@@ -152,7 +117,7 @@ def logs_(
     from devenv.commands import logs
     from devenv.ui import results
 
-    project, engine = _workspace(context), _engine(context)
+    project, engine = session.workspace(context.obj), session.engine(context.obj)
     results.lines(logs.run(project, engine, units or (), follow=follow, tail=tail))
 
 
@@ -165,7 +130,7 @@ def exec_(
     """Run a command inside; the exit code is the command's own."""
     from devenv.commands import inside
 
-    project, engine = _workspace(context), _engine(context)
+    project, engine = session.workspace(context.obj), session.engine(context.obj)
     argv = command[1:] if command[:1] == ["--"] else command
     code = inside.execute(project, engine, unit, argv, interactive=screen.is_interactive(), write=_write)
     raise typer.Exit(code)
@@ -176,7 +141,7 @@ def shell(context: typer.Context, unit: Unit = None) -> None:
     """Open a shell inside."""
     from devenv.commands import inside
 
-    project, engine = _workspace(context), _engine(context)
+    project, engine = session.workspace(context.obj), session.engine(context.obj)
     if not screen.is_interactive():
         raise UsageError("`devenv shell` needs a terminal", hint="in scripts, use `devenv exec`")
     name = unit or inside.default_app(project)
@@ -192,7 +157,7 @@ def run_(
     """Run a task inside; the exit code is its own."""
     from devenv.commands import inside
 
-    project, engine = _workspace(context), _engine(context)
+    project, engine = session.workspace(context.obj), session.engine(context.obj)
     more = arguments or []
     more = more[1:] if more[:1] == ["--"] else more
     raise typer.Exit(inside.task(project, engine, task, more, interactive=screen.is_interactive(), write=_write))
@@ -203,9 +168,9 @@ def url(context: typer.Context, unit: Unit = None, as_json: Json = False) -> Non
     """Print addresses: all, or the first of one app or service."""
     from devenv.commands import env as env_command
 
-    found = env_command.urls(_workspace(context), _engine(context), unit)
+    found = env_command.urls(session.workspace(context.obj), session.engine(context.obj), unit)
     if as_json:
-        _give_json([asdict(one) for one in found])
+        screen.give_json([asdict(one) for one in found])
     elif unit is not None:
         screen.give(found[0].url)
     else:
@@ -222,7 +187,7 @@ def env(
 
     if form not in env_command.FORMATS:
         raise UsageError(f"unknown format `{form}`", hint=f"there are: {', '.join(env_command.FORMATS)}")
-    screen.give(env_command.FORMATS[form](env_command.variables(_workspace(context))))
+    screen.give(env_command.FORMATS[form](env_command.variables(session.workspace(context.obj))))
 
 
 @app.command()
@@ -231,8 +196,8 @@ def restart(context: typer.Context, units: Units = None) -> None:
     from devenv.commands import restart as restart_command
     from devenv.ui import progress
 
-    project, engine = _workspace(context), _engine(context)
-    with _locked(project, engine), progress.drawn() as tell:
+    project, engine = session.workspace(context.obj), session.engine(context.obj)
+    with session.locked(project, engine), progress.drawn() as tell:
         restart_command.run(project, engine, units or (), tell=tell)
 
 
@@ -250,8 +215,8 @@ def lock(
 
     if names and not upgrade:
         raise UsageError("names go with `--upgrade`", hint=f"run `devenv lock --upgrade {' '.join(names)}`")
-    project = _workspace(context)
-    chosen = architecture or _architecture(context)
+    project = session.workspace(context.obj)
+    chosen = architecture or session.architecture(context.obj)
     with progress.drawn(as_json=as_json) as tell:
         result = lock_command.run(project, architecture=chosen, upgrade=names or () if upgrade else None, report=tell)
     results.lock(result, as_json=as_json)
@@ -260,14 +225,7 @@ def lock(
 @app.command()
 def check(context: typer.Context, as_json: Json = False) -> None:
     """Find what is wrong with devenv.toml and devenv.lock; needs no engine and no network."""
-    from devenv.commands import check as check_command
-
-    given: Options = context.obj
-    project = check_command.run(given.folder.absolute(), _machine(), profile=given.profile)
-    if as_json:
-        _give_json({"project": project.project.name, "problems": []})
-    else:
-        screen.say(f"{screen.paint('✓', 'green')} {project.project.name}: no mistakes")
+    raise typer.Exit(verbs.check(context.obj, as_json=as_json))
 
 
 @app.command()
@@ -279,7 +237,7 @@ def render(
     from devenv import blueprint
     from devenv.commands import render as render_command
 
-    project, architecture = _workspace(context), _architecture(context)
+    project, architecture = session.workspace(context.obj), session.architecture(context.obj)
     if stdout:
         screen.give(render_command.files(project, architecture)[blueprint.COMPOSE_FILE])
         return
@@ -292,7 +250,7 @@ def schema() -> None:
     """Print the JSON Schema of devenv.toml."""
     from devenv import config
 
-    _give_json(config.schema())
+    screen.give_json(config.schema())
 
 
 @app.command()
@@ -306,110 +264,13 @@ def doctor(
     from devenv.ui import results
 
     given: Options = context.obj
-    found = doctor_command.run(_machine(), os.environ, Path.home(), flag=given.engine, fix=fix, say=screen.say)
+    found = doctor_command.run(session.machine(), os.environ, Path.home(), flag=given.engine, fix=fix, say=screen.say)
     results.doctor(found, as_json=as_json)
     raise typer.Exit(0 if found.healthy else 1)
 
 
-def main() -> None:
-    """Run the command line; the exit codes stand in `docs/reference/exit-codes.md`."""
-    sys.exit(_guarded(sys.argv[1:]))
-
-
-def _guarded(arguments: list[str]) -> int:
-    try:
-        result = app(arguments, standalone_mode=False)
-    except DevenvError as error:
-        errors.show(error)
-        return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        screen.say("interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader has gone (`devenv logs | head`); Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        return _usage(error) if hasattr(error, "format_message") else _bug(error)
-    return result if isinstance(result, int) else 0
-
-
-def _usage(error: Any) -> int:
-    """The command line is wrong; the error is click's own, which typer carries under a private name."""
-    words = str(error.format_message()).rstrip(".").replace("'", "`")
-    if words:
-        errors.show(UsageError(words[0].lower() + words[1:], hint="`devenv --help` lists the commands"))
-    return UsageError.exit_code
-
-
-def _bug(error: Exception) -> int:
-    path = errors.write_report(error, _machine().state)
-    errors.show(
-        DevenvError(
-            f"this is a bug in devenv: {type(error).__name__}: {error}",
-            hint=f"a report ready to paste into an issue is in `{path}`",
-        )
-    )
-    return BUG
-
-
-def _machine() -> Machine:
-    from devenv.config import machine
-
-    return machine.load(os.environ, Path.home())
-
-
-def _workspace(context: typer.Context) -> Workspace:
-    from devenv import workspace
-
-    given: Options = context.obj
-    return workspace.load(given.folder.absolute(), _machine(), profile=given.profile)
-
-
-def _engine(context: typer.Context) -> Engine:
-    from devenv.engine import address
-
-    given: Options = context.obj
-    machine = _machine()
-    return address.connect(address.find(machine, os.environ, Path.home(), given.engine), machine.cache)
-
-
-def _architecture(context: typer.Context) -> str:
-    """The engine's architecture, or this machine's when no engine answers."""
-    import platform
-
-    try:
-        return _engine(context).info.architecture
-    except EngineUnreachable:
-        return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-
-
-@contextmanager
-def _locked(project: Workspace, engine: Engine) -> Iterator[None]:
-    from devenv.engine import lock
-
-    def tell(holder: object) -> None:
-        screen.say(f"waiting for {holder}")
-
-    with lock.hold(project.machine, engine.info.address, project.project.name, patience=PATIENCE, tell=tell):
-        yield
-
-
-def _follow(project: Workspace, engine: Engine) -> None:
-    from devenv.commands import logs
-    from devenv.ui import results
-
-    results.lines(logs.run(project, engine, (), follow=True, tail=0))
-
-
 def _write(chunk: Chunk) -> None:
     screen.give_bytes(chunk.stream, chunk.data)
-
-
-def _give_json(data: object) -> None:
-    import json
-
-    screen.give(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def _give_addresses(found: tuple[Address, ...]) -> None:

@@ -1,0 +1,80 @@
+"""The command line: the only place that catches and exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from devenv.cli import session, verbs
+from devenv.errors import DevenvError, UsageError
+from devenv.ui import errors, screen
+
+INTERRUPTED = 130
+BUG = 3
+
+
+def main() -> None:
+    """Run the command line; the exit codes stand in `docs/reference/exit-codes.md`."""
+    sys.exit(guarded(sys.argv[1:]))
+
+
+def guarded(arguments: list[str]) -> int:
+    """Run it; return the exit code whatever happens."""
+    try:
+        return _run(arguments)
+    except DevenvError as error:
+        errors.show(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        screen.say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`devenv logs | head`); Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _bug(error)
+
+
+def _run(arguments: list[str]) -> int:
+    # Bare, these need no parser, and importing one takes longer than they do.
+    bare = verbs.BARE.get(tuple(arguments))
+    if bare is not None:
+        return bare(session.Options()) or 0
+    from devenv.cli import arguments as parser
+
+    try:
+        result = parser.app(arguments, standalone_mode=False)
+    except parser.Abort as error:
+        raise KeyboardInterrupt from error
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        return _usage(error)
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: Any) -> int:
+    """The command line is wrong; the error is click's own, which typer carries under a private name."""
+    words = str(error.format_message()).rstrip(".").replace("'", "`")
+    if words:
+        errors.show(UsageError(words[0].lower() + words[1:], hint="`devenv --help` lists the commands"))
+    return UsageError.exit_code
+
+
+def _bug(error: Exception) -> int:
+    try:
+        folder = session.machine().state
+    except Exception:  # the machine's settings may be what is wrong
+        folder = Path(tempfile.gettempdir()) / "devenv"
+    path = errors.write_report(error, folder)
+    errors.show(
+        DevenvError(
+            f"this is a bug in devenv: {type(error).__name__}: {error}",
+            hint=f"a report ready to paste into an issue is in `{path}`",
+        )
+    )
+    return BUG

@@ -1,0 +1,78 @@
+"""What every command line opens: the machine, the project, the engine, the lock of the instance."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.errors import EngineUnreachable
+from devenv.ui import screen
+
+if TYPE_CHECKING:
+    from devenv.engine.protocol import Engine
+    from devenv.model.machine import Machine
+    from devenv.workspace import Workspace
+
+# Another `up` may be building images for the first time; waiting for it is what the user wants.
+PATIENCE = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options that stand before the command.
+
+    Args:
+        engine: An engine's address.
+    """
+
+    folder: Path = Path()
+    profile: str | None = None
+    engine: str | None = None
+
+
+def machine() -> Machine:
+    """This machine's settings."""
+    from devenv.config import machine
+
+    return machine.load(os.environ, Path.home())
+
+
+def workspace(given: Options) -> Workspace:
+    """The project, read and checked."""
+    from devenv import workspace
+
+    return workspace.load(given.folder.absolute(), machine(), profile=given.profile)
+
+
+def engine(given: Options) -> Engine:
+    """The engine, after it has answered."""
+    from devenv.engine import address
+
+    here = machine()
+    return address.connect(address.find(here, os.environ, Path.home(), given.engine), here.cache)
+
+
+def architecture(given: Options) -> str:
+    """The engine's architecture, or this machine's when no engine answers."""
+    import platform
+
+    try:
+        return engine(given).info.architecture
+    except EngineUnreachable:
+        return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
+@contextmanager
+def locked(project: Workspace, engine: Engine) -> Iterator[None]:
+    """Hold the lock of the project's instance on the engine."""
+    from devenv.engine import lock
+
+    def tell(holder: object) -> None:
+        screen.say(f"waiting for {holder}")
+
+    with lock.hold(project.machine, engine.info.address, project.project.name, patience=PATIENCE, tell=tell):
+        yield
