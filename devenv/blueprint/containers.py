@@ -26,7 +26,7 @@ CERTIFICATE_VARIABLES = (
 )
 # Health is for other tools to show, our own readiness does not wait for it: often enough to be true, rare enough
 # to cost nothing.
-HEALTH_INTERVAL, HEALTH_TIMEOUT, HEALTH_RETRIES = 2.0, 5.0, 5
+HEALTH_INTERVAL, HEALTH_TIMEOUT, HEALTH_RETRIES = 5.0, 5.0, 5
 
 
 def for_service(project: Project, service: Service, entries: Catalog, image: Image, placement: Placement) -> Container:
