@@ -60,7 +60,6 @@ def make(project: Project, entries: Catalog, pins: DebianPins | None, placement:
         volumes=_volumes(placement, units.values()),
         containers=tuple(_labelled(units[name], placement) for name in _ordered(units)),
         tasks=project.tasks,
-        host_env=_host_env(project, entries, placement),
     )
 
 
@@ -100,10 +99,6 @@ def service_ports(project: Project, entries: Catalog) -> dict[str, int | None]:
 def _ports_of(service: Service, ports: Mapping[str, int]) -> dict[int, int]:
     prefix = f"{service.name}/"
     return {int(key.removeprefix(prefix)): host for key, host in ports.items() if key.startswith(prefix)}
-
-
-def _host_env(project: Project, entries: Catalog, placement: Placement) -> dict[str, str]:
-    return variables(project, entries, project.services, placement.ports)
 
 
 def _ordered(units: Mapping[str, Container]) -> tuple[str, ...]:

@@ -159,7 +159,6 @@ class Blueprint:
         folder: The checkout's absolute path on the host.
         images: Without doubles, in order of first use.
         containers: A unit's needs stand before it.
-        host_env: What `devenv env` prints: variables for programs on the host.
     """
 
     project: str
@@ -170,7 +169,6 @@ class Blueprint:
     volumes: tuple[Volume, ...]
     containers: tuple[Container, ...]
     tasks: tuple[Task, ...] = ()
-    host_env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

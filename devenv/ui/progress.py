@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -83,11 +82,6 @@ def step_data(step: Step) -> dict[str, Any]:
 def plan_text(steps: tuple[Step, ...]) -> str:
     """A plan in lines, one step each."""
     return "\n".join(f"{step.verb:<7} {step.kind:<9} {step.target}  ({step.cause})" for step in steps)
-
-
-def to_json(data: object) -> str:
-    """Indented JSON."""
-    return json.dumps(data, indent=2)
 
 
 def _subject(step: Step) -> str:

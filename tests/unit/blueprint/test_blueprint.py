@@ -47,8 +47,9 @@ def test_the_second_service_of_a_kind_gets_its_name_in_front(tmp_path: Path) -> 
 
 
 def test_programs_on_the_host_get_the_published_port(tmp_path: Path) -> None:
-    made = make(projects.project(tmp_path, services=(projects.service(),)), ports={"postgres/5432": 25432})
-    assert made.host_env["DATABASE_URL"] == "postgresql://devenv:devenv@127.0.0.1:25432/shop"
+    project = projects.project(tmp_path, services=(projects.service(),))
+    values = blueprint.variables(project, projects.CATALOG, project.services, {"postgres/5432": 25432})
+    assert values["DATABASE_URL"] == "postgresql://devenv:devenv@127.0.0.1:25432/shop"
 
 
 def test_settings_become_arguments_of_the_server(tmp_path: Path) -> None:
