@@ -14,9 +14,6 @@ from devenv.config.findings import Findings, listed
 from devenv.config.shape import as_text, kind
 from devenv.model.project import App, Limits, Option, Origin, Ready, Service, StackRequest
 
-# What `like` does not share: a port can be published once, and these belong to the command.
-OWN = ("like", "run", "ports", "ready")
-
 _LABEL = re.compile(border.LABEL)
 _VARIABLE = re.compile(border.VARIABLE)
 _VOLUME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
