@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +77,8 @@ def of(root: Path) -> Catalog:
 
 def unknown(kind: str, name: str, known: Iterable[str], *, where: Place | None = None) -> DevenvError:
     """The error for a name that does not exist, with the nearest that does."""
+    import difflib
+
     known = tuple(known)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(f'`{one}`' for one in known)}"
@@ -145,8 +146,8 @@ def _check_service(project: Project, catalog: Catalog, name: str, place: toml.Lo
     for key, value in service.options.items():
         where = place(("services", name, key), key=True)
         if key not in entry.options:
-            near = difflib.get_close_matches(key, (*entry.options, *config.SERVICE_KEYS), n=1)
-            hint = f"did you mean `{near[0]}`?" if near else unknown("option", key, entry.options).hint
+            guess = unknown("option", key, (*entry.options, *config.SERVICE_KEYS)).hint or ""
+            hint = guess if guess.startswith("did you mean") else unknown("option", key, entry.options).hint
             message = f"service `{service.use}` has no option `{toml.printable(key)}`"
             problems.append(DevenvError(message, hint=hint, where=where))
         elif not _fits(value, entry.options[key]):

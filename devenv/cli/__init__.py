@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ BUG = 3
 
 def main() -> None:
     """Run the command line; the exit codes stand in `docs/reference/exit-codes.md`."""
+    # Starting makes many objects and drops few: looking for garbage all the while takes a twentieth of the time.
+    gc.set_threshold(50_000, 20, 20)
     sys.exit(guarded(sys.argv[1:]))
 
 
@@ -69,6 +71,8 @@ def _bug(error: Exception) -> int:
     try:
         folder = session.machine().state
     except Exception:  # the machine's settings may be what is wrong
+        import tempfile
+
         folder = Path(tempfile.gettempdir()) / "devenv"
     path = errors.write_report(error, folder)
     errors.show(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from devenv import toml
+from devenv.config import checker
 from devenv.config.findings import Findings, dotted, listed, suggestion
 
 if TYPE_CHECKING:
@@ -152,14 +153,13 @@ def kind(value: object) -> str:
 
 def check(shape: Shape, data: dict[str, Any], found: Findings) -> dict[str, Any]:
     """What of `data` fits `shape`; the rest is noted in `found`, and left out so that it can be checked further."""
-    from pydantic_core import ValidationError
-
+    _, refusal = checker.load()
     _check_characters(data, (), found)
     data = copy.deepcopy(data)
     while True:
         try:
             fitting: dict[str, Any] = _validator(shape).validate_python(data)
-        except ValidationError as error:
+        except refusal as error:
             errors = error.errors(include_url=False, include_context=False)
             for one in errors:
                 _note(one, shape, data, found)
@@ -184,9 +184,8 @@ def _check_characters(value: Any, keys: toml.Keys, found: Findings) -> None:
 
 @functools.cache
 def _validator(shape: Shape) -> SchemaValidator:
-    from pydantic_core import SchemaValidator
-
-    return SchemaValidator(cast("CoreSchema", shape.core))
+    validator, _ = checker.load()
+    return validator(cast("CoreSchema", shape.core))
 
 
 def _before(function: Callable[[object], object], core: dict[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 import sys
-import time
-import traceback
 from pathlib import Path
 
 from devenv import __version__
@@ -69,6 +66,10 @@ def _place(place: Place) -> list[str]:
 
 def write_report(error: BaseException, state: Path) -> Path:
     """Write a bug's traceback as a file that can be pasted into an issue."""
+    import platform
+    import time
+    import traceback
+
     path = state / "logs" / f"bug-{time.strftime('%Y%m%d-%H%M%S')}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from devenv.commands.lock import LockResult
-from devenv.commands.status import Row, StatusResult
 from devenv.ui import screen
 from devenv.ui.screen import Colour
+
+if TYPE_CHECKING:
+    from devenv.commands.lock import LockResult
+    from devenv.commands.status import Row, StatusResult
 
 _STATES: dict[str, Colour] = {
     "healthy": "green",
