@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -134,6 +135,7 @@ def _guess(text: str) -> str:
     return " (it looks like JSON)" if text.lstrip().startswith("{") else ""
 
 
+@functools.lru_cache(maxsize=4)
 def _parse(text: str) -> Lockfile:
     hint = f"restore it from version control, or remove `{NAME}` and run `devenv lock`"
     try:

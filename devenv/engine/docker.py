@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from devenv.engine import digests, failures, streams, terminal, translate, wire
+from devenv.engine import digests, failures, streams, translate, wire
 from devenv.engine.protocol import Chunk, Command, ContainerState, EngineInfo, Running, SeenImage
 from devenv.engine.wire import Answer, Endpoint, Wire
 from devenv.errors import Conflict, DevenvError, EngineError, EngineUnreachable, NotFound
@@ -170,6 +170,8 @@ class DockerEngine:
 
     def _output(self, execution: str, command: Command) -> Iterator[Chunk]:
         if command.interactive:
+            from devenv.engine import terminal
+
             with self._take_over(execution, tty=True) as connection:
                 terminal.attach(connection, lambda rows, columns: self._resize(execution, rows, columns))
         elif command.stdin is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -160,7 +160,7 @@ def _seconds(moment: str) -> float:
 def info(address: str, version: Body) -> EngineInfo:
     """The engine, told by its answer to `/version`."""
     components = [component.get("Name", "") for component in version.get("Components") or []]
-    local = _on_this_host(address) and version.get("KernelVersion") == platform.release()
+    local = _on_this_host(address) and version.get("KernelVersion") == os.uname().release
     architecture = str(version.get("Arch", ""))
     return EngineInfo(
         address=address,
