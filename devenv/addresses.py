@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from devenv.model.blueprint import Blueprint
+from devenv.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

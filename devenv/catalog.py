@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -11,6 +10,7 @@ from devenv import config, toml
 from devenv.errors import DevenvError, Place, Problems
 from devenv.model.catalog import EntryDebian, EntryFile, EntryOption, EntryRegistry, ServiceEntry, StackEntry
 from devenv.model.project import Origin, Project, Ready
+from devenv.values import dataclass
 
 Entry = TypeVar("Entry", ServiceEntry, StackEntry)
 Kind = Literal["service", "stack"]

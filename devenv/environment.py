@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from devenv import lockfile, plan, render, workspace
@@ -17,6 +17,7 @@ from devenv.errors import Conflict, ImageError
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, SeenContainer, Step
 from devenv.model.progress import Progress
+from devenv.values import dataclass
 from devenv.workspace import Workspace
 
 # A plan is made again after it was carried out, for something may have ended meanwhile: a crash, another tool.

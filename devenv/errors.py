@@ -17,7 +17,8 @@ DevenvError                 exit 1   the project is wrong
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from devenv.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from devenv import blueprint, lockfile, workspace
 from devenv.errors import UsageError
 from devenv.model.pins import DebianPins, Layer, Lockfile
 from devenv.model.progress import Report
+from devenv.values import dataclass
 from devenv.workspace import Workspace
 
 

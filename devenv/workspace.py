@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from devenv import blueprint, catalog, config, files, lockfile, toml
@@ -16,6 +15,7 @@ from devenv.model.blueprint import Blueprint, Observed, Placement
 from devenv.model.machine import Machine
 from devenv.model.pins import DebianPins, Lockfile
 from devenv.model.project import Project
+from devenv.values import dataclass
 
 STATE = ".devenv/state.toml"
 USERS = ".devenv/passwd"

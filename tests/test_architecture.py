@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 # From the bottom up: a module imports its own layer and lower ones.
 LAYERS = (
-    ("errors", "files"),
+    ("errors", "files", "values"),
     ("model", "toml"),
     ("config", "catalog", "lockfile"),
     ("blueprint", "render", "plan"),

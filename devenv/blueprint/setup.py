@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from devenv.blueprint import hashing
 from devenv.catalog import Catalog
 from devenv.model.project import App, Project
+from devenv.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.errors import EngineUnreachable
 from devenv.ui import screen
+from devenv.values import dataclass
 
 if TYPE_CHECKING:
     from devenv.engine.protocol import Engine

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from devenv.engine.wire import Endpoint, Wire
 from devenv.errors import DevenvError, EngineError, EngineForbidden, EngineUnreachable, ImageError
 from devenv.images import mirror
 from devenv.model.machine import Machine
+from devenv.values import dataclass
 
 State = Literal["ok", "warning", "problem"]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from devenv import environment, workspace
 from devenv.engine.protocol import Engine
 from devenv.environment import Tell
 from devenv.model.blueprint import Step
+from devenv.values import dataclass
 from devenv.workspace import Workspace
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from devenv import lockfile, pinning
 from devenv.model.progress import Report
 from devenv.pinning import Move
+from devenv.values import dataclass
 from devenv.workspace import Workspace
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from devenv import running
 from devenv.engine.protocol import Chunk, Engine
 from devenv.errors import EngineError
 from devenv.model.blueprint import SeenContainer
+from devenv.values import dataclass
 from devenv.workspace import Workspace
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from devenv import addresses, lockfile, workspace
 from devenv.engine.protocol import Engine
 from devenv.errors import LockfileError
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Observed, SeenContainer
+from devenv.values import dataclass
 from devenv.workspace import Workspace
 
 

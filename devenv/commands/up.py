@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from devenv import addresses, environment, lockfile, pinning, workspace
 from devenv.addresses import Address
 from devenv.engine.protocol import Engine
 from devenv.environment import Tell
 from devenv.errors import LockfileError
 from devenv.model.blueprint import Step
+from devenv.values import dataclass
 from devenv.workspace import Workspace
 
 

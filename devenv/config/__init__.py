@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from devenv.config.source import NAME as NAME
 from devenv.config.source import PROFILES, Source
 from devenv.errors import DevenvError, Place, UsageError
 from devenv.model.project import Project
+from devenv.values import dataclass
 
 SERVICE_KEYS = tuple(border.SERVICE.keys)
 """The keys of a service that are no options of its catalog entry."""

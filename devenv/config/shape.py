@@ -10,12 +10,13 @@ import copy
 import datetime
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
 from devenv import toml
 from devenv.config import checker
 from devenv.config.findings import Findings, dotted, listed, suggestion
+from devenv.values import dataclass
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema, ErrorDetails, SchemaValidator

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from devenv import toml
 from devenv.config import findings
 from devenv.errors import DevenvError, Place
+from devenv.values import dataclass
 
 NAME = "devenv.toml"
 LOCAL_NAME = "devenv.local.toml"

@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Literal
 
 from devenv.errors import DevenvError
 from devenv.model.blueprint import Plan, Step
+from devenv.values import dataclass
 
 # Engine calls wait for the engine, not for a processor; more than this only queues inside the engine.
 WORKERS = 16

@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from devenv.values import dataclass
 
 # Daemons and their tools live in `sbin`, which users other than root often lack in their PATH.
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from devenv.engine.host import Done, Host
 from devenv.errors import DevenvError, EngineError, EngineForbidden
+from devenv.values import dataclass
 
 START_TIMEOUT = 60.0
 

@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
 from devenv.errors import Busy, DevenvError
 from devenv.model.machine import Machine
+from devenv.values import dataclass
 
 INTERVAL = 0.05
 

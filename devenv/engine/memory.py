@@ -13,7 +13,7 @@ import json
 import tarfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from devenv.engine.protocol import Chunk, Command, ContainerState, EngineInfo, Running, SeenImage
@@ -29,6 +29,7 @@ from devenv.model.blueprint import (
     StepKind,
     Volume,
 )
+from devenv.values import dataclass
 
 
 @dataclass

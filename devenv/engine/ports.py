@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from devenv.model.blueprint import Port
+from devenv.values import dataclass
 
 _LISTEN = "0A"  # state column of /proc/net/tcp, see proc(5)
 

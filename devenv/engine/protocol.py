@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from devenv.model.blueprint import Container, Network, Observed, StepKind, Volume
+from devenv.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

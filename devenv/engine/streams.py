@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from devenv.engine import translate
 from devenv.engine.protocol import Chunk
+from devenv.values import dataclass
 
 _HEADER = 8
 

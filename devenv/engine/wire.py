@@ -12,11 +12,11 @@ import re
 import socket
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from devenv.errors import Conflict, EngineError, EngineForbidden, EngineUnreachable, NotFound
+from devenv.values import dataclass
 
 CONNECT_TIMEOUT = 10.0
 IDLE_LIMIT = 8

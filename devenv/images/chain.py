@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 
 from devenv.blueprint import images
 from devenv.model.pins import ImageFile, ImageRecipe, Package
+from devenv.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

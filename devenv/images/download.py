@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -21,6 +20,7 @@ from devenv.errors import ImageError
 from devenv.images import client, mirror
 from devenv.images.client import Client
 from devenv.model.progress import Progress, Report
+from devenv.values import dataclass
 
 if TYPE_CHECKING:
     import requests

@@ -7,7 +7,6 @@ import email.utils
 import lzma
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from devenv.images.stanza import Stanza
 from devenv.model.machine import Machine
 from devenv.model.pins import Source
 from devenv.model.progress import Report
+from devenv.values import dataclass
 
 if TYPE_CHECKING:
     import pysequoia

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from devenv.errors import ImageError
 from devenv.images import sources
 from devenv.model.machine import Machine
 from devenv.model.pins import Package
+from devenv.values import dataclass
 
 HINT = "set `debian.mirror` in devenv's `config.toml` to a Debian mirror that this machine reaches"
 

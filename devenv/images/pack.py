@@ -6,13 +6,13 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from devenv.images import tarball
 from devenv.images.tarball import Header
 from devenv.model.pins import ImageConfig
+from devenv.values import dataclass
 
 _PIECE = 1 << 20
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from devenv.images import version
+from devenv.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

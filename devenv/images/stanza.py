@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from devenv.model.pins import Package
+from devenv.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

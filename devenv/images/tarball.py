@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, Literal
+
+from devenv.values import dataclass
 
 Kind = Literal["file", "folder", "symlink", "link", "fifo", "character", "block"]
 

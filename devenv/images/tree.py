@@ -6,7 +6,7 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, cast
@@ -16,6 +16,7 @@ from devenv.images import normalise
 from devenv.images.rewrite import REWRITES
 from devenv.images.tarball import Header, Kind, Writer
 from devenv.model.pins import ImageFile
+from devenv.values import dataclass
 
 _PIECE = 1 << 18
 _ATTRIBUTE = "security.capability"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from devenv.model.pins import ImageRecipe
 from devenv.model.project import Limits, Task
+from devenv.values import dataclass
 
 MountKind = Literal["bind", "volume", "tmpfs"]
 ContainerKind = Literal["app", "service"]

@@ -7,10 +7,11 @@ In strings, `{name}` stands for a value: an option of the entry, `{version}`, `{
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from devenv.model.project import Ready
+from devenv.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import re
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from devenv.errors import DevenvError, Place
 from devenv.toml import places
 from devenv.toml.places import Keys as Keys
 from devenv.toml.places import Locate as Locate
+from devenv.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

@@ -7,10 +7,10 @@ import functools
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from devenv.errors import Place
+from devenv.values import dataclass
 
 Keys = tuple[str | int, ...]
 """The way to a value: `("apps", "web", "ports", 0)`."""
