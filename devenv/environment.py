@@ -12,7 +12,7 @@ from devenv import lockfile, plan, render, workspace
 from devenv.blueprint.containers import USERS
 from devenv.engine import apply, passwd, ports, readiness
 from devenv.engine.apply import StepEvent
-from devenv.engine.protocol import Engine
+from devenv.engine.protocol import Engine, SeenImage
 from devenv.errors import Conflict, ImageError
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, SeenContainer, Step
@@ -43,7 +43,7 @@ class Outcome:
     Args:
         steps: Those carried out.
         kept: Names of the containers that were right already.
-        digests: Config digest of each image that was built, by key.
+        digests: Config digest of each image that was built or looked at, by key.
     """
 
     steps: tuple[Step, ...]
@@ -62,9 +62,20 @@ def prepare(
     Raises:
         Conflict: The instance belongs to another folder.
     """
+    return _planned(workspace_, engine, wanted, again, {})
+
+
+def _planned(
+    workspace_: Workspace,
+    engine: Engine,
+    wanted: Blueprint,
+    again: Mapping[str, str] | None,
+    digests: dict[str, str],
+) -> Plan:
+    """`prepare`, noting in `digests` the config digest of each image that was looked at, by key."""
     observed = engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
-    images = _images(engine, wanted, observed)
+    images = _images(engine, wanted, observed, digests)
     return plan.make(wanted, observed, images=images, again=_failed(engine, wanted, observed) | dict(again or {}))
 
 
@@ -86,7 +97,7 @@ def converge(
     """
     render.write(wanted, workspace_.folder)
     work = _Work(workspace_, engine, wanted, tell)
-    first = todo = prepare(workspace_, engine, wanted, again=again)
+    first = todo = _planned(workspace_, engine, wanted, again, work.digests)
     done: list[Step] = []
     for _ in range(ROUNDS):
         if not todo.steps:
@@ -98,7 +109,7 @@ def converge(
 
 
 def record(workspace_: Workspace, digests: Mapping[str, str], architecture: str) -> bool:
-    """Add the digests of images built for the first time to the lockfile; whether there were any."""
+    """Add the digests of images that the lockfile has none for; whether there were any."""
     found = lockfile.read(workspace_.folder)
     pins = None if found is None else found.debian.get(architecture)
     if found is None or pins is None or not digests.keys() - pins.images.keys():
@@ -142,7 +153,7 @@ def _changes(todo: Plan) -> Plan:
     return todo
 
 
-def _images(engine: Engine, wanted: Blueprint, observed: Observed) -> dict[str, str]:
+def _images(engine: Engine, wanted: Blueprint, observed: Observed, digests: dict[str, str]) -> dict[str, str]:
     """The engine's id of each image that is there and right; an image in proper use is not asked for again."""
     seen = {one.name: one for one in observed.containers}
     found: dict[str, str] = {}
@@ -154,17 +165,19 @@ def _images(engine: Engine, wanted: Blueprint, observed: Observed) -> dict[str, 
             for one, config in zip(users, configs, strict=True)
         }
         known = used.pop() if len(used) == 1 else None
-        identity = known or _present(engine, image)
-        if identity is not None:
-            found[image.reference] = identity
+        if known is not None:
+            found[image.reference] = known
+        elif (there := _present(engine, image)) is not None:
+            found[image.reference] = there.id
+            digests[image.key] = there.config_digest
     return found
 
 
-def _present(engine: Engine, image: Image) -> str | None:
+def _present(engine: Engine, image: Image) -> SeenImage | None:
     there = engine.image(image.reference)
     if there is None or there.labels.get(labels.PIN) != image.key:
         return None
-    return there.id if image.digest in (None, there.config_digest) else None
+    return there if image.digest in (None, there.config_digest) else None
 
 
 def _failed(engine: Engine, wanted: Blueprint, observed: Observed) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from devenv.cli import session
@@ -23,20 +24,25 @@ def up(
     from devenv.ui import progress, results
 
     project, engine = session.workspace(given), session.engine(given)
-    with session.locked(project, engine), progress.drawn(as_json=as_json) as tell:
-        result = up_command.run(project, engine, tell=tell, frozen=frozen, dry_run=dry_run)
-    results.up(result, dry_run=dry_run, as_json=as_json)
-    if not (detach or dry_run or as_json):
-        _stay(project, engine)
+    stays = not (detach or dry_run or as_json)
+    with _stopped_by_interrupt(project, engine) if stays else nullcontext():
+        with session.locked(project, engine), progress.drawn(as_json=as_json) as tell:
+            result = up_command.run(project, engine, tell=tell, frozen=frozen, dry_run=dry_run)
+        results.up(result, dry_run=dry_run, as_json=as_json)
+        if stays:
+            from devenv.commands import logs
+
+            results.lines(logs.run(project, engine, (), follow=True, tail=0))
 
 
-def _stay(project: Workspace, engine: Engine) -> None:
-    """Show the logs until ^C, which stops the environment."""
-    from devenv.commands import down, logs
-    from devenv.ui import progress, results
+@contextmanager
+def _stopped_by_interrupt(project: Workspace, engine: Engine) -> Iterator[None]:
+    """Stop what runs on ^C, at whatever point it comes."""
+    from devenv.commands import down
+    from devenv.ui import progress
 
     try:
-        results.lines(logs.run(project, engine, (), follow=True, tail=0))
+        yield
     except KeyboardInterrupt:
         screen.say()
         with session.locked(project, engine), progress.drawn() as tell:

@@ -121,20 +121,15 @@ class DockerEngine:
         wire.check(self._call("POST", wire.path("containers", container, "start"), _CHANGE_TIMEOUT))
 
     def stop(self, container: str, grace: int) -> None:
-        with suppress(NotFound), self._client() as client:
-            client.stop(container, timeout=grace)
+        path = wire.path("containers", container, "stop", query={"t": str(grace)})
+        with suppress(NotFound):
+            wire.check(self._call("POST", path, grace + _CHANGE_TIMEOUT))
 
     def remove(self, kind: StepKind, name: str) -> None:
-        removals: dict[StepKind, Callable[[docker.APIClient], None]] = {
-            "container": lambda client: client.remove_container(name, v=True, force=True),
-            "network": lambda client: client.remove_network(name),
-            "volume": lambda client: client.remove_volume(name),
-            "image": lambda client: client.remove_image(name),
-        }
+        query = {"v": "1", "force": "1"} if kind == "container" else {}
         with suppress(NotFound):
             try:
-                with self._client() as client:
-                    removals[kind](client)
+                wire.check(self._call("DELETE", wire.path(f"{kind}s", name, query=query), _CHANGE_TIMEOUT))
             except Conflict as error:
                 if "already in progress" not in error.message:
                     raise

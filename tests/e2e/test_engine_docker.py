@@ -233,7 +233,10 @@ def test_the_log_of_a_restarted_container_begins_at_its_restart(real_lab: Lab) -
 def test_a_container_killed_for_memory_says_so(real_lab: Lab) -> None:
     script = "x=aaaaaaaaaaaaaaaa; while true; do x=$x$x; done"
     container = started(real_lab, a_container(real_lab, script, limits=Limits(memory=16 * 1024 * 1024)))
-    with pytest.raises(NotReady, match="ran out of memory"):
+    list(real_lab.engine.read(container.name, "follow"))
+    # A daemon that has run for long misses the kernel's event now and then, and tells of a mere SIGKILL.
+    noticed = real_lab.engine.look(container.name).oom_killed
+    with pytest.raises(NotReady, match="ran out of memory" if noticed else "exited with code 137"):
         readiness.wait(
             real_lab.engine, container.name, replace(container, readiness=Readiness((Probe(tcp=1),), timeout=60))
         )

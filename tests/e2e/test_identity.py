@@ -46,19 +46,18 @@ def test_the_bookshop_has_the_same_images_on_two_engines(tmp_path: Path) -> None
 
 def forget(checkout: Checkout) -> None:
     """Remove the engine's images of this project, so that they have to be built."""
-    for step in checkout.run("up", "--dry-run", "--json").data["steps"]:
-        if step["kind"] == "image":
-            return
-    compose = checkout.run("render", "--stdout").out
-    for line in compose.splitlines():
-        if line.strip().startswith("image: "):
-            checkout.docker("rmi", "--force", json.loads(line.split(": ", 1)[1]))
+    there = checkout.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    for reference in references(checkout):
+        if reference in there:
+            checkout.docker("rmi", "--force", reference)
 
 
 def images(checkout: Checkout) -> dict[str, str]:
     """The id of each image of the project, by its reference."""
+    found = references(checkout)
+    return {one: checkout.docker("image", "inspect", "-f", "{{.Id}}", one).strip() for one in found}
+
+
+def references(checkout: Checkout) -> list[str]:
     compose = checkout.run("render", "--stdout").out
-    references = [
-        json.loads(line.split(": ", 1)[1]) for line in compose.splitlines() if line.strip().startswith("image: ")
-    ]
-    return {one: checkout.docker("image", "inspect", "-f", "{{.Id}}", one).strip() for one in references}
+    return [json.loads(line.split(": ", 1)[1]) for line in compose.splitlines() if line.strip().startswith("image: ")]
