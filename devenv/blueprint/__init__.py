@@ -59,7 +59,6 @@ def make(project: Project, entries: Catalog, pins: DebianPins | None, placement:
         network=_network(placement),
         volumes=_volumes(placement, units.values()),
         containers=tuple(_labelled(units[name], placement) for name in _ordered(units)),
-        tasks=project.tasks,
     )
 
 

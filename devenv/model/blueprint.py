@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import Literal
 
 from devenv.model.pins import ImageRecipe
-from devenv.model.project import Limits, Task
+from devenv.model.project import Limits
 from devenv.values import dataclass
 
 MountKind = Literal["bind", "volume", "tmpfs"]
@@ -169,7 +169,6 @@ class Blueprint:
     network: Network
     volumes: tuple[Volume, ...]
     containers: tuple[Container, ...]
-    tasks: tuple[Task, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
