@@ -113,6 +113,8 @@ def test_the_rendered_dockerfile_builds_the_app_with_its_files(tmp_path: Path) -
     with checkouts.small(tmp_path / "project") as checkout:
         checkout.run("up", "-d")
         checkout.docker("build", "-q", "-t", f"{checkout.name}:built", "-f", ".devenv/web/Dockerfile", ".")
-        text = checkout.docker("run", "--rm", "--entrypoint", "cat", f"{checkout.name}:built", "greeting.txt")
+        text = checkout.docker(
+            "run", "--rm", "--network", "none", "--entrypoint", "cat", f"{checkout.name}:built", "greeting.txt"
+        )
         checkout.docker("rmi", f"{checkout.name}:built")
         assert text == "hello"
