@@ -2,111 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from devenv import blueprint, lockfile, workspace
-from devenv.errors import UsageError
-from devenv.model.pins import DebianPins, Layer, Lockfile
+from devenv import blueprint, lockfile, supply, workspace
+from devenv.lockfile import wanted
+from devenv.model.pins import Layer, LayerRequest, Lockfile, Pins, RegistryPin
 from devenv.model.progress import Report
-from devenv.values import dataclass
 from devenv.workspace import Workspace
 
+if TYPE_CHECKING:
+    from devenv.images.registry import Registry
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What changed for one package: None on the side where it is not there.
-
-    Args:
-        layer: The layer it belongs to.
-    """
-
-    architecture: str
-    layer: str
-    package: str
-    before: str | None
-    after: str | None
+Forget = Callable[[Pins], Pins]
+"""Takes out of pins what is to be chosen anew."""
 
 
 def complete(
-    workspace_: Workspace,
-    architectures: Sequence[str],
+    project: Workspace,
+    architectures: Iterable[str],
     *,
     previous: Lockfile | None,
-    upgrade: Sequence[str] | None = None,
+    forget: Forget = lambda pins: pins,
     report: Report,
 ) -> Lockfile:
     """A lockfile that covers the project: pins that still satisfy it stay, missing ones are chosen.
 
     Args:
-        upgrade: Names of services, stacks, apps or layers to choose anew; () means everything, None nothing.
+        architectures: All that the lockfile is to cover.
     """
-    from devenv.images import debian
+    asked = wanted.of(project.project, project.entries)
+    if not asked:
+        return Lockfile(lockfile.meaning(project.project, project.entries), {})
+    old = {} if previous is None else {name: forget(pins) for name, pins in previous.platforms.items()}
+    names = tuple(dict.fromkeys(architectures))
+    with supply.registry(project.machine, report) as registry:
+        images = _images(asked.images, names, old, registry)
+        pins = {
+            name: _pins(project, asked, old.get(name, Pins(name)), images[name], registry, report) for name in names
+        }
+    return Lockfile(lockfile.meaning(project.project, project.entries), pins)
 
-    project = workspace_.project
-    requests = lockfile.requests(project, workspace_.entries)
-    kept = {} if previous is None else dict(previous.debian)
-    if upgrade is not None:
-        kept = {name: forget(pins, upgrade) for name, pins in kept.items()}
-    if requests:
+
+def architectures(project: Workspace, before: Lockfile | None, own: str) -> tuple[str, ...]:
+    """What the lockfile is to cover: the platforms the team names, else what it covers already and `own`."""
+    known = () if before is None else tuple(before.platforms)
+    return project.project.platforms or tuple(dict.fromkeys((*known, own)))
+
+
+def _images(
+    asked: Sequence[str], architectures: Sequence[str], old: Mapping[str, Pins], registry: Registry
+) -> dict[str, dict[str, RegistryPin]]:
+    """Each image's pins by architecture; one digest of a manifest list serves all of them."""
+    found: dict[str, dict[str, RegistryPin]] = {name: {} for name in architectures}
+    for image in asked:
+        kept = {name: pins.registry[image] for name, pins in old.items() if image in pins.registry}
+        missing = [name for name in architectures if name not in kept]
+        if missing:
+            digest = next((pin.digest for pin in kept.values()), None)
+            kept |= registry.resolve(image, missing, digest=digest)
         for name in architectures:
-            old = kept.get(name)
-            usable = old if old is not None and old.suite == project.suite else None
-            pins = debian.lock(
-                requests,
-                suite=project.suite,
-                architecture=name,
-                machine=workspace_.machine,
-                previous=usable,
-                report=report,
-            )
-            kept[name] = _pruned(workspace_, pins)
-    meaning = lockfile.meaning(project, workspace_.entries)
-    return Lockfile(meaning, kept if requests else {})
+            found[name][image] = kept[name]
+    return found
 
 
-def _pruned(workspace_: Workspace, pins: DebianPins) -> DebianPins:
+def _pins(
+    project: Workspace,
+    asked: wanted.Wanted,
+    old: Pins,
+    images: Mapping[str, RegistryPin],
+    registry: Registry,
+    report: Report,
+) -> Pins:
+    """What is locked for one architecture."""
+    debian = None
+    if asked.layers:
+        from devenv.images import debian as packages
+
+        suite = project.project.suite
+        debian = packages.lock(
+            asked.layers,
+            suite=suite,
+            architecture=old.architecture,
+            machine=project.machine,
+            previous=old.debian if old.debian is not None and old.debian.suite == suite else None,
+            report=report,
+        )
+    added = {
+        request.name: _added(project, request, old, images[request.parent or ""], registry, report)
+        for request in asked.added
+    }
+    return _pruned(project, replace(old, debian=debian, registry=images, added=added))
+
+
+def _added(
+    project: Workspace, request: LayerRequest, old: Pins, base: RegistryPin, registry: Registry, report: Report
+) -> Layer:
+    """Packages on top of a registry's image."""
+    from devenv.images import added
+
+    kept = old.added.get(request.name)
+    if kept is not None and (kept.request, kept.parent) == (request.request, base.manifest):
+        return kept
+    return added.lock(request, base, old.architecture, registry=registry, machine=project.machine, report=report)
+
+
+def _pruned(project: Workspace, pins: Pins) -> Pins:
     """Pins without the digests of images that the project no longer has."""
-    wanted = blueprint.make(workspace_.project, workspace_.entries, pins, workspace.nowhere(workspace_))
-    keys = {image.key for image in wanted.images}
+    made = blueprint.make(project.project, project.entries, pins, workspace.nowhere(project))
+    keys = {image.key for image in made.images}
     return replace(pins, images={key: digest for key, digest in pins.images.items() if key in keys})
-
-
-def moves(before: Lockfile | None, after: Lockfile) -> tuple[Move, ...]:
-    """What differs between two lockfiles, package by package."""
-    return tuple(
-        Move(architecture, layer, name, old.get(name), new.get(name))
-        for architecture, pins in sorted(after.debian.items())
-        for layer, new, old in _pairs(pins, None if before is None else before.debian.get(architecture))
-        for name in sorted(new.keys() | old.keys())
-        if new.get(name) != old.get(name)
-    )
-
-
-def _pairs(after: DebianPins, before: DebianPins | None) -> list[tuple[str, dict[str, str], dict[str, str]]]:
-    old = {} if before is None else dict(before.layers)
-    names = sorted(after.layers.keys() | old.keys())
-    return [(name, _versions(after.layers.get(name)), _versions(old.get(name))) for name in names]
-
-
-def _versions(layer: Layer | None) -> dict[str, str]:
-    return {} if layer is None else {one.name: one.version for run in layer.runs for one in run}
-
-
-def forget(pins: DebianPins, names: Sequence[str]) -> DebianPins:
-    """Pins without the named layers and every layer above one of them; without names, none are left."""
-    if not names:
-        return replace(pins, layers={}, images={})
-    dropped = {layer for layer in pins.layers if any(_is(layer, name) for name in names)}
-    if not dropped:
-        have = ", ".join(f"`{layer}`" for layer in sorted(pins.layers))
-        raise UsageError(f"no pin is called {', '.join(f'`{name}`' for name in names)}", hint=f"there are: {have}")
-    while above := {name for name, layer in pins.layers.items() if layer.parent in dropped and name not in dropped}:
-        dropped |= above
-    return replace(pins, layers={name: layer for name, layer in pins.layers.items() if name not in dropped})
-
-
-def _is(layer: str, name: str) -> bool:
-    """Whether `name` means the layer: `postgres` and `service/postgres` mean `service/postgres@17`."""
-    parts = layer.replace("+", "/").split("/")
-    return name == layer or name in {part.partition("@")[0] for part in parts} or layer.partition("@")[0] == name

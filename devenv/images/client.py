@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,8 @@ ABSENT = (404, 410)
 """Statuses of a server that does not have the file."""
 
 _PASSING = (429, 500, 502, 503, 504)
+_ENVIRONMENT = threading.Lock()
+"""Looking for exceptions from the proxy changes the process's environment for a moment."""
 
 
 class Client:
@@ -59,7 +61,7 @@ class Client:
             try:
                 return None if answer.status_code in ABSENT else answer.content
             except requests.RequestException as error:
-                raise unusable(address, _reason(error)) from error
+                raise unusable(address, reason(error)) from error
 
     @contextmanager
     def get(self, address: str, start: int = 0) -> Iterator[requests.Response]:
@@ -85,8 +87,8 @@ class Client:
         try:
             answer = self._send(address, start)
         except requests.RequestException as error:
-            if last or not _may_pass(error):
-                raise unusable(address, _reason(error)) from error
+            if last or not may_pass(error):
+                raise unusable(address, reason(error)) from error
             return None
         if answer.status_code < 400 or answer.status_code in ABSENT:
             return answer
@@ -98,14 +100,13 @@ class Client:
     def _send(self, address: str, start: int) -> requests.Response:
         parts = urlsplit(address)
         escaped = parts._replace(path=quote(parts.path, safe="/%:+~@!$&'()*,;=")).geturl()
-        with self._lock:  # looking for exceptions from the proxy changes the process's environment for a moment
+        with self._lock:
             if self._session is None:
-                self._session = _session(self._machine)
-            direct = _is_direct(address, self._machine)
+                self._session = session(self._machine)
         return self._session.get(
             escaped,
             headers={"Range": f"bytes={start}-"} if start else None,
-            proxies={"http": None, "https": None} if direct else None,  # type: ignore[dict-item]  # None removes it
+            proxies=proxies(address, self._machine),
             stream=True,
             timeout=TIMEOUT,
         )
@@ -116,36 +117,74 @@ def host(address: str) -> str:
     return urlsplit(address).netloc.rpartition("@")[2]
 
 
-def unusable(address: str, reason: str) -> ImageError:
+def unusable(address: str, why: str) -> ImageError:
     """Our error for a mirror that does not give what it should."""
-    return ImageError(f"the mirror `{host(address)}` cannot be used: {reason}", hint=mirror.HINT)
+    return ImageError(f"the mirror `{host(address)}` cannot be used: {why}", hint=mirror.HINT)
 
 
-def _session(machine: Machine) -> requests.Session:
+def session(machine: Machine) -> requests.Session:
+    """Return a session with the machine's proxy and certificates, and nothing from the process's environment.
+
+    Raises:
+        ImageError: A file of certificates cannot be read.
+    """
     import requests
     from requests.adapters import HTTPAdapter
 
-    session = requests.Session()
-    session.trust_env = False
-    session.headers["Accept-Encoding"] = "identity"
-    session.proxies = {
+    made = requests.Session()
+    made.trust_env = False
+    made.headers["Accept-Encoding"] = "identity"
+    made.proxies = {
         name.removesuffix("_PROXY").lower(): value
         for name, value in machine.proxy.items()
         if name in ("HTTP_PROXY", "HTTPS_PROXY") and value
     }
     adapter = HTTPAdapter(pool_maxsize=CONNECTIONS)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
+    made.mount("http://", adapter)
+    made.mount("https://", adapter)
     if machine.certificates:
-        session.verify = str(_bundle(machine))
-    return session
+        made.verify = str(_bundle(machine))
+    return made
+
+
+def proxies(address: str, machine: Machine) -> MutableMapping[str, str] | None:
+    """Return what a request to an address says about proxies: None for the session's own."""
+    if _is_direct(address, machine):
+        return {"http": None, "https": None}  # type: ignore[dict-item]  # None removes it
+    return None
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether another attempt may succeed."""
+    import requests
+
+    lasting = (requests.exceptions.SSLError, requests.exceptions.ProxyError)
+    return isinstance(error, requests.ConnectionError | requests.Timeout) and not isinstance(error, lasting)
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, out of a chain of wrapped exceptions: the innermost says it plainly."""
+    import requests
+
+    if isinstance(error, requests.Timeout):
+        return "it does not answer"
+    inner: BaseException = error
+    while (cause := inner.__cause__ or inner.__context__) is not None:
+        inner = cause
+    words = inner.strerror.lower() if isinstance(inner, OSError) and inner.strerror else str(inner)
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"its certificate is not trusted: {words}"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"the proxy refuses: {words}"
+    return words
 
 
 def _is_direct(address: str, machine: Machine) -> bool:
     from requests.utils import should_bypass_proxies
 
     excepted = machine.proxy.get("NO_PROXY", "")
-    return bool(excepted) and should_bypass_proxies(address, no_proxy=excepted)
+    with _ENVIRONMENT:
+        return bool(excepted) and should_bypass_proxies(address, no_proxy=excepted)
 
 
 def _bundle(machine: Machine) -> Path:
@@ -167,27 +206,3 @@ def _certificates(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ImageError(f"the certificates in `{path}` cannot be read: {(error.strerror or '').lower()}") from error
-
-
-def _may_pass(error: Exception) -> bool:
-    import requests
-
-    lasting = (requests.exceptions.SSLError, requests.exceptions.ProxyError)
-    return isinstance(error, requests.ConnectionError | requests.Timeout) and not isinstance(error, lasting)
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, out of a chain of wrapped exceptions: the innermost says it plainly."""
-    import requests
-
-    if isinstance(error, requests.Timeout):
-        return "it does not answer"
-    inner: BaseException = error
-    while (cause := inner.__cause__ or inner.__context__) is not None:
-        inner = cause
-    words = inner.strerror.lower() if isinstance(inner, OSError) and inner.strerror else str(inner)
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"its certificate is not trusted: {words}"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return f"the proxy refuses: {words}"
-    return words

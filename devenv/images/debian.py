@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from devenv.blueprint import images
 from devenv.engine.protocol import Engine
-from devenv.errors import ImageError
 from devenv.images import chain, deb, download, index, mirror, order, pack, resolve, stanza
 from devenv.images.chain import Link
 from devenv.images.client import Client
 from devenv.images.download import Wanted
 from devenv.images.layers import Builder
 from devenv.images.mirror import Mirrors
+from devenv.images.pack import Blob
 from devenv.images.resolve import Universe
 from devenv.images.stanza import Stanza
 from devenv.images.store import Store
@@ -48,30 +47,24 @@ def lock(
         previous = None
     layers = _kept(ordered, previous)
     missing = [request for request in ordered if request.name not in layers]
-    built = dict(previous.images) if previous else {}
     if previous is not None and not missing:
-        return DebianPins(architecture, suite, previous.sources, layers, built)
+        return DebianPins(architecture, suite, previous.sources, layers)
     with Client(machine) as client:
         locker = _Locker(suite, architecture, machine, client, report)
         for done, request in enumerate(missing):
             report(Progress(request.name, "resolving", done, len(missing), "steps"))
             layers[request.name] = locker.layer(request, layers)
     in_order = {request.name: layers[request.name] for request in ordered}
-    return DebianPins(architecture, suite, tuple(one.source for one in locker.indexes), in_order, built)
+    return DebianPins(architecture, suite, tuple(one.source for one in locker.indexes), in_order)
 
 
-def key(recipe: ImageRecipe) -> str:
-    """SHA-256 over all that decides the image's bytes, and nothing else; 64 hex digits."""
-    return images.key(recipe)
+def build(recipe: ImageRecipe, *, engine: Engine, machine: Machine, report: Report) -> tuple[bytes, tuple[Blob, ...]]:
+    """Build the image as far as files in the cache: its configuration and layers, bottom first.
 
-
-def build(recipe: ImageRecipe, *, reference: str, engine: Engine, machine: Machine, report: Report) -> str:
-    """Build the image, load it into the engine under `reference`, and return its config digest (`sha256:…`).
-
-    Layers are kept in the cache: what was built once is only loaded.
+    What was built once is only read.
 
     Raises:
-        ImageError: Packages cannot be downloaded or installed, or the engine has another image than was sent.
+        ImageError: Packages cannot be downloaded or installed.
         EngineError: The engine refused.
     """
     links = chain.links(recipe)
@@ -84,28 +77,25 @@ def build(recipe: ImageRecipe, *, reference: str, engine: Engine, machine: Machi
     )
     with download.disk_watched(machine.cache):
         blobs = builder.layers(links)
-        named = [(f"devenv: {link.name}", blob) for link, blob in zip(links, blobs, strict=True)]
-        labelled = {labels.PIN: images.key(recipe)}
-        config = pack.config(recipe.architecture, recipe.epoch, named, recipe.config, labelled)
-        report(Progress(recipe.name, "loading", 0, None, "steps"))
-        engine.load(pack.archive(config, blobs, reference))
-    digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
-    _check(engine, reference, digest)
-    return digest
-
-
-def _check(engine: Engine, reference: str, digest: str) -> None:
-    seen = engine.image(reference)
-    if seen is None or seen.config_digest != digest:
-        found = "nothing" if seen is None else f"`{seen.config_digest}`"
-        raise ImageError(
-            f"the engine was given the image `{digest}` and has {found} as `{reference}`",
-            hint="another process may have used the same name; try again",
-        )
+    named = [(f"devenv: {link.name}", blob) for link, blob in zip(links, blobs, strict=True)]
+    labelled = {labels.PIN: images.key(recipe)}
+    return pack.config(recipe.architecture, recipe.epoch, named, recipe.config, labelled), blobs
 
 
 def _download(name: str, links: Sequence[Link], machine: Machine, report: Report) -> dict[str, Path]:
     epochs = {package: link.epoch for link in links for package in link.packages}
+    return download_packages(name, epochs, machine, report)
+
+
+def download_packages(name: str, epochs: Mapping[Package, int], machine: Machine, report: Report) -> dict[str, Path]:
+    """Fetch packages, each given with the date it was current at; a path by each one's hash.
+
+    Args:
+        name: What the progress is reported of.
+
+    Raises:
+        ImageError: No mirror has one of them.
+    """
     if not epochs:
         return {}
     mirrors = mirror.find(machine)

@@ -105,11 +105,11 @@ def _fetch(wanted: Wanted, folder: Path, http: Client, count: Count) -> Path:
     if not _HASH.fullmatch(wanted.sha256):
         raise ImageError(f"`{wanted.name}` has a hash that is none: `{wanted.sha256}`")
     target = folder / wanted.sha256
-    if _digest(target) == wanted.sha256:
+    if digest(target) == wanted.sha256:
         count(wanted.size)
         return target
-    with _locked(target.with_name(f"{wanted.sha256}.part")) as part:
-        if _digest(target) != wanted.sha256:
+    with locked(target.with_name(f"{wanted.sha256}.part")) as part:
+        if digest(target) != wanted.sha256:
             _complete(part, wanted, http, count)
             Path(f"{target}.part").replace(target)
     return target
@@ -180,14 +180,15 @@ def _accept(part: BinaryIO, address: str, wanted: Wanted, count: Count) -> bool:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[BinaryIO]:
+def locked(path: Path) -> Iterator[BinaryIO]:
     """Open a file for appending and reading that no other process writes to meanwhile."""
     with path.open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file
 
 
-def _digest(path: Path) -> str | None:
+def digest(path: Path) -> str | None:
+    """SHA-256 of a file, lower-case hex; None when it is not there."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import tarfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from devenv.engine.protocol import Chunk, Engine
+from devenv.engine.streams import Stream
 from devenv.errors import ImageError
 from devenv.images import staging
 from devenv.images.chain import Link
@@ -50,7 +50,7 @@ def installed(
     try:
         engine.load(archive)
         _run(engine, link, name, instance, log)
-        with _files(engine, name) as tar:
+        with files(engine, name) as tar:
             yield tar
     finally:
         remove(engine, name)
@@ -101,8 +101,9 @@ def _run(engine: Engine, link: Link, name: str, instance: str, log: Callable[[st
 
 
 @contextmanager
-def _files(engine: Engine, name: str) -> Iterator[tarfile.TarFile]:
-    source = io.BufferedReader(_Stream(engine.read(name, "files")), 1 << 20)
+def files(engine: Engine, name: str) -> Iterator[tarfile.TarFile]:
+    """Open the file system of a container."""
+    source = Stream.buffered(chunk.data for chunk in engine.read(name, "files"))
     with tarfile.open(fileobj=source, mode="r|", bufsize=1 << 20) as tar:
         yield tar
 
@@ -119,25 +120,3 @@ def _lines(chunks: Iterable[Chunk]) -> Iterator[str]:
 def _printable(line: bytes) -> str:
     text = line.decode("utf-8", "replace").rpartition("\r")[2] or line.decode("utf-8", "replace")
     return "".join(character for character in text if character.isprintable())
-
-
-class _Stream(io.RawIOBase):
-    """Chunks as a file to read once."""
-
-    def __init__(self, chunks: Iterator[Chunk]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = memoryview(chunk.data)
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size

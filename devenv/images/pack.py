@@ -9,9 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from devenv.engine.protocol import Engine
+from devenv.errors import ImageError
 from devenv.images import tarball
 from devenv.images.tarball import Header
-from devenv.model.pins import ImageConfig
+from devenv.model.pins import OCI_PLATFORMS, ImageConfig
+from devenv.model.progress import Progress, Report
 from devenv.values import dataclass
 
 _PIECE = 1 << 20
@@ -32,12 +35,13 @@ def config(
     """Write the image configuration; its SHA-256 is what identifies the image on every engine.
 
     Args:
+        architecture: As Debian names it.
         layers: What each was made by, for people, and its tar.
     """
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
     return _json(
         {
-            "architecture": architecture,
+            "architecture": OCI_PLATFORMS[architecture][0],
             "os": "linux",
             "created": created,
             "config": _settings(settings, labels),
@@ -87,6 +91,25 @@ def archive(content: bytes, layers: Sequence[Blob], reference: str) -> Iterator[
         f"blobs/sha256/{digest}": manifest,
     }
     return tarball.stream(_entries(small, layers))
+
+
+def load(engine: Engine, content: bytes, layers: Sequence[Blob], reference: str, report: Report) -> None:
+    """Load an image into an engine under a name, and see that it is there.
+
+    Raises:
+        ImageError: The engine has another image than was sent.
+        EngineError: The engine refused.
+    """
+    report(Progress(reference.rpartition("/")[2].partition(":")[0], "loading", 0, None, "steps"))
+    engine.load(archive(content, layers, reference))
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    seen = engine.image(reference)
+    if seen is None or seen.config_digest != digest:
+        found = "nothing" if seen is None else f"`{seen.config_digest}`"
+        raise ImageError(
+            f"the engine was given the image `{digest}` and has {found} as `{reference}`",
+            hint="another process may have used the same name; try again",
+        )
 
 
 def _entries(small: Mapping[str, bytes], layers: Iterable[Blob]) -> Iterator[tuple[Header, Iterable[bytes]]]:

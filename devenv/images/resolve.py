@@ -65,7 +65,7 @@ def prove(chosen: Mapping[str, Stanza], added: Mapping[str, Stanza]) -> None:
     Raises:
         ImageError: One does not; the message names both sides.
     """
-    names = _Names(chosen.values())
+    names = Names(chosen.values())
     for stanza in added.values():
         for group in _groups(stanza):
             if not any(names.meets(alternative) for alternative in group):
@@ -77,8 +77,8 @@ def prove(chosen: Mapping[str, Stanza], added: Mapping[str, Stanza]) -> None:
                     raise ImageError(f"package `{stanza.name}` cannot be together with `{other.name}`", hint=UPGRADE)
 
 
-class _Names:
-    """Chosen packages, found by their own and their provided names."""
+class Names:
+    """Packages, found by their own and their provided names."""
 
     def __init__(self, stanzas: Iterable[Stanza]) -> None:
         self._versions: dict[str, list[tuple[Stanza, str | None]]] = {}
@@ -86,16 +86,19 @@ class _Names:
             self.add(stanza)
 
     def add(self, stanza: Stanza) -> None:
+        """Add one more."""
         self._versions.setdefault(stanza.name, []).append((stanza, stanza.version))
         for provided in relation.flat(stanza.provides) if stanza.provides else ():
             self._versions.setdefault(provided.name, []).append((stanza, provided.bound or None))
 
     def matching(self, wanted: Relation) -> Iterator[Stanza]:
+        """Those that meet a relation."""
         for stanza, found in self._versions.get(wanted.name, ()):
             if wanted.admits(found):
                 yield stanza
 
     def meets(self, wanted: Relation) -> bool:
+        """Whether any does."""
         return any(True for _ in self.matching(wanted))
 
 
@@ -105,7 +108,7 @@ class _Search:
         self._installed = installed
         self.chosen = dict(installed)
         self.added: dict[str, Stanza] = {}
-        self._names = _Names(installed.values())
+        self._names = Names(installed.values())
         self._hostile: dict[str, list[tuple[str, Relation]]] = {}
         self._open: deque[Stanza] = deque()
         for stanza in installed.values():
@@ -142,7 +145,7 @@ class _Search:
             found = [
                 stanza
                 for stanza in self._universe.providers.get(alternative.name, ())
-                if _Names([stanza]).meets(alternative)
+                if Names([stanza]).meets(alternative)
             ]
             yield from sorted(found, key=lambda one: (_rank(one), one.name))
 
@@ -153,7 +156,7 @@ class _Search:
         return not self._is_refused(candidate) and self._bears_installed(candidate)
 
     def _is_refused(self, candidate: Stanza) -> bool:
-        own = _Names([candidate])
+        own = Names([candidate])
         named = [candidate.name, *(provided.name for provided in relation.flat(candidate.provides))]
         if any(own.meets(hostile) for name in named for _, hostile in self._hostile.get(name, ())):
             return True
@@ -206,8 +209,17 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _unmet(stanza: Stanza, group: Sequence[Relation], chosen: Mapping[str, Stanza]) -> ImageError:
+class Unmet(ImageError):
+    """A relation that cannot be met; `blocking` names the chosen packages that do not fit it."""
+
+    def __init__(self, message: str, blocking: Sequence[str]) -> None:
+        super().__init__(message, hint=UPGRADE)
+        self.blocking = tuple(blocking)
+
+
+def _unmet(stanza: Stanza, group: Sequence[Relation], chosen: Mapping[str, Stanza]) -> Unmet:
     wanted = " or ".join(f"`{alternative}`" for alternative in group)
     there = [chosen[alternative.name] for alternative in group if alternative.name in chosen]
     pinned = "".join(f"; `{one.name}` is pinned to {one.version}" for one in there)
-    return ImageError(f"package `{stanza.name}` {stanza.version} needs {wanted}{pinned}", hint=UPGRADE)
+    message = f"package `{stanza.name}` {stanza.version} needs {wanted}{pinned}"
+    return Unmet(message, [one.name for one in there])

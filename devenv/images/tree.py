@@ -20,6 +20,8 @@ from devenv.values import dataclass
 
 _PIECE = 1 << 18
 _ATTRIBUTE = "security.capability"
+_OPAQUE = ".wh..wh..opq"
+"""In a folder of a layer: nothing of what the layers below have in it remains."""
 _KINDS: dict[bytes, Kind] = {
     tarfile.REGTYPE: "file",
     tarfile.AREGTYPE: "file",
@@ -115,12 +117,20 @@ def read(tar: tarfile.TarFile, lower: Mapping[str, Node], spool: Spool, epoch: i
 
 
 def read_layers(layers: Iterable[Path]) -> Tree:
-    """Read what our own layers, bottom first, make up together."""
+    """Read what layers, bottom first, make up together.
+
+    Raises:
+        ImageError: A layer is damaged, or holds something that images cannot.
+    """
     tree: Tree = {}
     for layer in layers:
-        with tarfile.open(layer, "r:") as tar:
-            for member in _members(tar):
-                _add(tree, tar, member, layer)
+        own: set[str] = set()
+        try:
+            with tarfile.open(layer, "r:") as tar:
+                for member in _members(tar):
+                    _add(tree, own, tar, member, layer)
+        except tarfile.TarError as error:
+            raise ImageError(f"a layer is damaged: {error}") from error
     return tree
 
 
@@ -246,22 +256,45 @@ def _header(member: tarfile.TarInfo, path: str) -> Header:
     )
 
 
-def _add(tree: Tree, tar: tarfile.TarFile, member: tarfile.TarInfo, layer: Path) -> None:
-    path = member.name.strip("/")
+def _add(tree: Tree, own: set[str], tar: tarfile.TarFile, member: tarfile.TarInfo, layer: Path) -> None:
+    """Lay one entry of a layer over the tree; `own` are the paths that this layer has brought."""
+    path = member.name.removeprefix("./").strip("/")
     folder, _, name = path.rpartition("/")
-    if name.startswith(".wh."):
-        drop(tree, [f"{folder}/{name[4:]}"])
-    elif member.islnk():
-        target = tree[member.linkname]
-        tree[path] = replace(target, header=replace(target.header, path=path))
+    if path in ("", "."):
+        return
+    if name == _OPAQUE:
+        above = f"{folder}/" if folder else ""
+        _remove(tree, [one for one in tree if one.startswith(above) and one not in own])
+    elif name.startswith(".wh."):
+        _remove(tree, _with_inside(tree, f"{folder}/{name[4:]}".lstrip("/")))
     else:
-        header = _header(member, path)
-        if path in tree and tree[path].header.kind == "folder" != header.kind:
-            drop(tree, [path])
-        tree[path] = Node(header, inode=path)
-        if header.kind == "file":
-            digest = hashlib.file_digest(cast(BufferedReader, _content(tar, member)), "sha256").hexdigest()
-            tree[path] = Node(header, digest, path, (layer, member.offset_data))
+        node = _node(tree, tar, member, path, layer)
+        if path in tree and tree[path].header.kind == "folder" != node.header.kind:
+            _remove(tree, _with_inside(tree, path))
+        tree[path] = node
+        own.add(path)
+
+
+def _node(tree: Tree, tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, layer: Path) -> Node:
+    if member.islnk():
+        target = tree.get(member.linkname.removeprefix("./").strip("/"))
+        if target is None:
+            raise ImageError(f"`/{path}` is another name of a file that is not there: `{member.linkname}`")
+        return replace(target, header=replace(target.header, path=path))
+    header = _header(member, path)
+    if header.kind != "file":
+        return Node(header, inode=path)
+    digest = hashlib.file_digest(cast(BufferedReader, _content(tar, member)), "sha256").hexdigest()
+    return Node(header, digest, path, (layer, member.offset_data))
+
+
+def _with_inside(tree: Tree, path: str) -> list[str]:
+    return [one for one in tree if one == path or one.startswith(f"{path}/")]
+
+
+def _remove(tree: Tree, paths: Iterable[str]) -> None:
+    for path in paths:
+        del tree[path]
 
 
 def _differs(node: Node, other: Node) -> bool:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from devenv.blueprint import images
 from devenv.engine.memory import MemoryEngine, Ran
 from devenv.engine.protocol import Chunk
-from devenv.images import debian
-from devenv.model.blueprint import Container
+from devenv.model.blueprint import Container, Image
 from devenv.model.machine import Machine
 from devenv.model.pins import ImageConfig, ImageRecipe, Layer, Package
 from devenv.model.progress import Progress
+from devenv.supply import Supply
 from tests.unit.images import archives
 
 EPOCH = 1_700_000_000
@@ -70,9 +71,8 @@ class World:
         return ImageRecipe("web", "amd64", layers, {}, {}, ImageConfig({"PATH": "/bin"}))
 
     def build(self, recipe: ImageRecipe, engine: MemoryEngine, reference: str = "web:1") -> str:
-        return debian.build(
-            recipe, reference=reference, engine=engine, machine=self.machine, report=self.reports.append
-        )
+        supply = Supply(engine, self.machine, self.reports.append, print)
+        return supply.build(Image(reference, images.key(recipe), recipe))
 
     @property
     def kept(self) -> list[str]:

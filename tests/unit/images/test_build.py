@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from devenv.blueprint import images
 from devenv.engine.protocol import SeenImage
 from devenv.errors import EngineError, ImageError
-from devenv.images import debian, layers, staging
+from devenv.images import layers, staging
 from devenv.images.store import Store
 from devenv.model import labels
 from devenv.model.pins import ImageFile
@@ -44,7 +45,7 @@ def test_a_build_gives_the_digest_that_the_engine_finds(world: World) -> None:
     digest = world.build(recipe, engine)
     seen = engine.image("web:1")
     assert seen is not None
-    assert (seen.config_digest, seen.labels) == (digest, {labels.PIN: debian.key(recipe)})
+    assert (seen.config_digest, seen.labels) == (digest, {labels.PIN: images.key(recipe)})
 
 
 def test_a_layer_holds_what_its_packages_add(world: World) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from devenv.errors import ImageError
 from devenv.images import tree
 from devenv.images.tarball import Header, Writer
 from devenv.images.tree import Spool, Tree
@@ -233,3 +234,133 @@ def test_a_kind_that_no_image_can_hold_is_named(world: World) -> None:
     info.type = b"7"
     with pytest.raises(Exception, match="`/odd` is of a kind that images cannot hold"):
         world.exported(info)
+
+
+# --- layers that others have written ---
+
+
+@dataclass
+class Foreign:
+    """Layers as other tools write them, bottom first."""
+
+    folder: Path
+    layers: tuple[Path, ...] = ()
+
+    def add(self, *members: Member) -> Path:
+        path = self.folder / f"foreign-{len(self.layers)}"
+        with tarfile.open(path, "w") as tar:
+            for member in members:
+                info, content = member if isinstance(member, tuple) else (member, b"")
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+        self.layers += (path,)
+        return path
+
+    def read(self) -> Tree:
+        return tree.read_layers(self.layers)
+
+    def content(self, path: str) -> bytes:
+        node = self.read()[path]
+        assert node.place is not None
+        layer, offset = node.place
+        return layer.read_bytes()[offset:][: node.header.size]
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Foreign:
+    return Foreign(tmp_path)
+
+
+def test_a_layer_may_begin_its_names_with_a_dot_and_hold_the_root(foreign: Foreign) -> None:
+    foreign.add(folder("."), folder("./usr/"), file("./usr/a", b"a"), link("./usr/b", "./usr/a", hard=True))
+    foreign.add(file("usr/a", b"new"))
+    assert sorted(foreign.read()) == ["usr", "usr/a", "usr/b"]
+    assert (foreign.content("usr/a"), foreign.content("usr/b")) == (b"new", b"a")
+
+
+def test_a_whiteout_takes_a_file_or_a_folder_with_all_that_is_in_it(foreign: Foreign) -> None:
+    foreign.add(file("a", b""), folder("b"), folder("b/c"), file("b/c/d", b""), file("b/cc", b""), file("bc", b""))
+    foreign.add(file(".wh.a", b""), file("./b/.wh.c", b""), file("b/.wh.none", b""))
+    assert sorted(foreign.read()) == ["b", "b/cc", "bc"]
+
+
+def test_a_layer_above_may_bring_back_what_a_whiteout_took(foreign: Foreign) -> None:
+    foreign.add(file("a", b"1"))
+    foreign.add(file(".wh.a", b""))
+    foreign.add(file("a", b"3"))
+    assert foreign.content("a") == b"3"
+
+
+@pytest.mark.parametrize("position", [0, 1, 2, 3])
+def test_an_opaque_folder_keeps_only_what_its_own_layer_brings(foreign: Foreign, position: int) -> None:
+    foreign.add(folder("a"), file("a/old", b""), folder("a/b"), file("a/b/old", b""), file("ab", b""))
+    members: list[Member] = [folder("a"), folder("a/b"), file("a/b/new", b"")]
+    foreign.add(*members[:position], file("a/.wh..wh..opq", b""), *members[position:])
+    assert sorted(foreign.read()) == ["a", "a/b", "a/b/new", "ab"]
+
+
+def test_the_root_may_be_opaque(foreign: Foreign) -> None:
+    foreign.add(folder("a"), file("a/old", b""), file("b", b""))
+    foreign.add(folder("a"), file(".wh..wh..opq", b""), file("c", b""))
+    assert sorted(foreign.read()) == ["a", "c"]
+
+
+def test_marks_of_layers_are_no_files(foreign: Foreign) -> None:
+    foreign.add(folder("a"), file("a/.wh..wh..opq", b""), file("a/.wh.b", b""), file("a/.whole", b""))
+    assert sorted(foreign.read()) == ["a", "a/.whole"]
+
+
+def test_names_of_one_file_share_its_content_and_stay_so_when_one_is_replaced(foreign: Foreign) -> None:
+    foreign.add(file("a", b"both", mode=0o640), link("b", "a", hard=True))
+    both = foreign.read()
+    assert both["b"] == tree.Node(
+        Header("b", "file", 0o640, mtime=5, size=4), both["a"].digest, both["a"].inode, both["a"].place
+    )
+    foreign.add(file("a", b"own"))
+    assert (foreign.content("a"), foreign.content("b")) == (b"own", b"both")
+
+
+def test_a_hard_link_may_name_a_file_of_a_layer_below(foreign: Foreign) -> None:
+    foreign.add(file("a", b"below"))
+    foreign.add(link("b", "a", hard=True))
+    assert foreign.content("b") == b"below"
+
+
+def test_a_folder_replaced_by_a_link_takes_what_was_in_it_along(foreign: Foreign) -> None:
+    foreign.add(folder("lib"), file("lib/a", b""), file("libx", b""))
+    foreign.add(link("lib", "usr/lib"))
+    found = foreign.read()
+    assert sorted(found) == ["lib", "libx"]
+    assert (found["lib"].header.kind, found["lib"].header.target) == ("symlink", "usr/lib")
+
+
+def test_a_folder_told_once_more_keeps_what_is_in_it(foreign: Foreign) -> None:
+    foreign.add(folder("a", mode=0o755), file("a/b", b""))
+    foreign.add(folder("a", mode=0o700))
+    found = foreign.read()
+    assert sorted(found) == ["a", "a/b"]
+    assert found["a"].header.mode == 0o700
+
+
+def test_a_hard_link_to_nothing_is_named(foreign: Foreign) -> None:
+    foreign.add(link("a", "none", hard=True))
+    with pytest.raises(ImageError, match=r"^`/a` is another name of a file that is not there: `none`$"):
+        foreign.read()
+
+
+@pytest.mark.parametrize("damage", ["header", "cut"])
+def test_a_damaged_layer_is_our_error(foreign: Foreign, damage: str) -> None:
+    path = foreign.add(file("a", b"x" * 2000))
+    content = path.read_bytes()
+    path.write_bytes(b"b" + content[1:] if damage == "header" else content[:1000])
+    with pytest.raises(ImageError, match=r"^a layer is damaged: "):
+        foreign.read()
+
+
+def test_a_layer_over_foreign_ones_is_read_back_as_it_was_meant(foreign: Foreign, world: World) -> None:
+    world.layers = (foreign.add(folder("./a"), file("./a/b", b"1"), link("./a/c", "./a/b", hard=True), link("d", "a")),)
+    upper = world.exported(folder("a"), link("a/c", "b"), file("d", b"now a file"), lower=world.below())
+    assert names(world.layer(upper)) == ["a", "a/.wh.b", "a/c", "d"]
+    assert {path: node.header for path, node in world.below().items()} == {
+        path: node.header for path, node in upper.items()
+    }
