@@ -13,9 +13,9 @@ import subprocess
 import tarfile
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ import pytest
 from devenv.engine import address
 from devenv.engine.docker import DockerEngine
 from devenv.engine.memory import MemoryEngine, Ran
-from devenv.engine.protocol import Chunk, Command, Engine
+from devenv.engine.protocol import Chunk, Command, Engine, SeenImage
 from devenv.engine.wire import Endpoint
 from devenv.errors import EngineError
 from devenv.model import labels
@@ -98,7 +98,7 @@ def clean(engine: Engine, instance: str) -> None:
 
 def _open(place: str) -> DockerEngine | MemoryEngine:
     if place == "memory":
-        return MemoryEngine(program=_program, execute=_execute)
+        return MemoryEngine(program=_program, execute=_execute, builder=_build)
     if place == "none":
         pytest.skip("no container engine answers")
     if place.startswith("sdk+"):
@@ -124,6 +124,28 @@ def _execute(_name: str, command: Command) -> Ran:
     return Ran(ran.output, ran.exit_code or 0)
 
 
+def _build(engine: MemoryEngine, context: bytes, arguments: Mapping[str, str]) -> SeenImage:
+    """What the contract's Dockerfiles make: the base, with one layer on top."""
+    with tarfile.open(fileobj=io.BytesIO(context)) as archive:
+        assert archive.extractfile("Dockerfile") is not None
+    base = engine.images.get(arguments["BASE"])
+    if base is None:
+        raise EngineError("no such image")
+    digest = _digest(base.id.encode() + context)
+    return replace(base, id=digest, config_digest=digest, layers=(*base.layers, digest))
+
+
+@contextmanager
+def an_image(lab: Lab) -> Iterator[str]:
+    """The test image under a name and with an id of the lab's own."""
+    name = f"localhost/devenv/{lab.name('image')}:1"
+    lab.engine.load([packed(name, lab.instance)[0]])
+    try:
+        yield name
+    finally:
+        lab.engine.remove("image", name)
+
+
 def _run(argv: tuple[str, ...], stdin: bytes) -> Ran:
     match argv:
         case ("echo", text):
@@ -140,14 +162,14 @@ def _run(argv: tuple[str, ...], stdin: bytes) -> Ran:
 
 
 @functools.cache
-def packed() -> tuple[bytes, str]:
+def packed(name: str = IMAGE, pin: str = "test") -> tuple[bytes, str]:
     """The test image as a tar (OCI layout and `manifest.json`), and its configuration's digest."""
     layer = _layer(busybox().read_bytes())
     config = _json(
         {
             "architecture": _architecture(),
             "os": "linux",
-            "config": {"Env": ["PATH=/bin"], "Labels": {labels.PIN: "test"}},
+            "config": {"Env": ["PATH=/bin"], "Labels": {labels.PIN: pin}},
             "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
         }
     )
@@ -160,14 +182,14 @@ def packed() -> tuple[bytes, str]:
         }
     )
     named = _described("application/vnd.oci.image.manifest.v1+json", manifest) | {
-        "annotations": {"io.containerd.image.name": f"docker.io/library/{IMAGE}"}
+        "annotations": {"io.containerd.image.name": name if "/" in name else f"docker.io/library/{name}"}
     }
     files = {_blob(content): content for content in (layer, config, manifest)} | {
         "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
         "index.json": _json({"schemaVersion": 2, "manifests": [named]}),
-        "manifest.json": _json([{"Config": _blob(config), "RepoTags": [IMAGE], "Layers": [_blob(layer)]}]),
+        "manifest.json": _json([{"Config": _blob(config), "RepoTags": [name], "Layers": [_blob(layer)]}]),
     }
-    return _tar(files), _digest(config)
+    return tar(files), _digest(config)
 
 
 def _layer(program: bytes) -> bytes:
@@ -187,13 +209,14 @@ def _layer(program: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _tar(files: dict[str, bytes]) -> bytes:
+def tar(files: Mapping[str, bytes]) -> bytes:
+    """Files as a tar."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
+            archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
 
 

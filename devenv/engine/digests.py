@@ -10,8 +10,9 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
+from devenv.engine.streams import Stream
 from devenv.errors import EngineError
 
 _SMALL = 4 * 1024 * 1024
@@ -28,12 +29,16 @@ class Memory:
     def find(self, entry: dict[str, Any], export: Callable[[], Iterator[bytes]]) -> str:
         """Return the digest for an image as the engine tells it; `export` streams it as one tar."""
         image: str = entry["Id"]
-        if not _is_manifest(entry):
+        if not is_manifest(entry):
             return image
         found = self._known.get(image) or self._recall(image) or _from_export(image, export())
-        self._known[image] = found
-        self._remember(image, found)
+        self.learn(image, found)
         return found
+
+    def learn(self, image: str, config: str) -> None:
+        """Take it from the caller that a manifest of the digest `image` leads to the configuration `config`."""
+        self._known[image] = config
+        self._remember(image, config)
 
     def _recall(self, image: str) -> str | None:
         if self._folder is None:
@@ -51,7 +56,7 @@ class Memory:
             (self._folder / image.replace(":", "-")).write_text(digest, encoding="ascii")
 
 
-def _is_manifest(entry: dict[str, Any]) -> bool:
+def is_manifest(entry: dict[str, Any]) -> bool:
     """Whether the id is a manifest's digest: only then can it be a repository digest too."""
     if "Descriptor" in entry:
         return True
@@ -63,7 +68,7 @@ def _from_export(image: str, export: Iterator[bytes]) -> str:
     import tarfile
 
     blobs: dict[str, dict[str, Any]] = {}
-    with tarfile.open(fileobj=cast("IO[bytes]", _Reader(export)), mode="r|") as tar:
+    with tarfile.open(fileobj=Stream.buffered(export), mode="r|") as tar:
         for member in tar:
             if not member.isfile() or member.size > _SMALL:
                 continue
@@ -81,22 +86,11 @@ def _follow(digest: str, blobs: dict[str, dict[str, Any]]) -> str | None:
     blob = blobs.get(digest, {})
     if "config" in blob:
         return str(blob["config"]["digest"])
-    manifests = (entry["digest"] for entry in blob.get("manifests", ()))
+    manifests = (entry["digest"] for entry in blob.get("manifests", ()) if not _is_attestation(entry))
     return next((found for manifest in manifests if (found := _follow(manifest, blobs)) is not None), None)
 
 
-class _Reader:
-    """An iterator of bytes as the file that `tarfile` reads from."""
-
-    def __init__(self, source: Iterator[bytes]) -> None:
-        self._source = source
-        self._rest = b""
-
-    def read(self, size: int) -> bytes:
-        parts, missing = [self._rest], size - len(self._rest)
-        while missing > 0 and (part := next(self._source, b"")):
-            parts.append(part)
-            missing -= len(part)
-        data = b"".join(parts)
-        self._rest = data[size:]
-        return data[:size]
+def _is_attestation(entry: dict[str, Any]) -> bool:
+    """Whether an index's entry tells about another one (provenance, a list of contents) and is no image itself."""
+    platform = entry.get("platform") or {}
+    return "vnd.docker.reference.type" in (entry.get("annotations") or {}) or platform.get("os") == "unknown"

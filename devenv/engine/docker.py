@@ -1,25 +1,27 @@
 """The engine over the Docker SDK, which also speaks to Podman.
 
-What only reads, and `start`, go over `engine/wire.py` where it can speak to the engine: importing the SDK takes longer
-than those calls. Everything else, and every call over TLS or SSH, goes through the SDK's `APIClient`.
+What only reads, `start` and `exec` go over `engine/wire.py` where it can speak to the engine: importing the SDK takes
+longer than those calls. Everything else, and every call over TLS or SSH, goes through the SDK's `APIClient`.
 """
 
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from devenv.engine import digests, failures, streams, translate, wire
-from devenv.engine.protocol import Chunk, Command, ContainerState, EngineInfo, Running, SeenImage
+from devenv.engine import digests, failures, hostfiles, streams, transfers, translate, wire
+from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, Running, SeenImage
 from devenv.engine.wire import Answer, Endpoint, Wire
 from devenv.errors import Conflict, DevenvError, EngineError, EngineUnreachable, NotFound
 from devenv.model import labels
 from devenv.model.blueprint import Container, Network, Observed, StepKind, Volume
+from devenv.model.machine import Login
+from devenv.model.progress import Report
 
 if TYPE_CHECKING:
     import docker
@@ -69,6 +71,10 @@ class DockerEngine:
     # --- what is there ---
 
     @property
+    def address(self) -> str:
+        return self.endpoint.address
+
+    @property
     def info(self) -> EngineInfo:
         if self._info is None:
             version = wire.check(self._get(wire.path("version"))).json
@@ -87,28 +93,104 @@ class DockerEngine:
         )
 
     def image(self, reference: str) -> SeenImage | None:
-        answer = self._get(wire.path("images", reference, "json"))
-        if answer.status == 404:
+        entry = self._entry(reference)
+        if entry is None:
             return None
-        entry = wire.check(answer).json
-        found = self._digests.find(entry, lambda: self._export_image(reference))
-        return SeenImage(id=entry["Id"], config_digest=found, labels=(entry.get("Config") or {}).get("Labels") or {})
+        found = self._digests.find(entry, lambda: self.save(reference))
+        layers = (entry.get("RootFS") or {}).get("Layers") or ()
+        return translate.seen_image(entry["Id"], found, entry.get("Config") or {}, layers)
 
     def look(self, container: str) -> ContainerState:
         return translate.state(self._inspect(container))
 
-    # --- change ---
+    def changes(self, container: str) -> tuple[Change, ...]:
+        told = wire.check(self._get(wire.path("containers", container, "changes"))).json
+        entry = self._inspect(container)
+        copied = hostfiles.copied((entry["Config"].get("Labels") or {}).get(labels.COPIED))
+        return translate.changes(told, translate.mounts(entry), copied)
+
+    def read_host(self, file: Path) -> bytes | None:
+        return hostfiles.read(self, self._get, file)
+
+    # --- images ---
 
     def load(self, archive: Iterable[bytes]) -> None:
+        with self._sending("loaded", wire.path("images", "load"), archive) as lines:
+            transfers.loaded(lines)
+
+    def save(self, reference: str) -> Iterator[bytes]:
+        path = wire.path("images", reference, "get")
+        with transfers.naming(f"`{reference}` could not be saved"), self._open("GET", path) as response:
+            yield from response.iter_content(_BLOCK)
+
+    def pull(self, source: str, name: str, *, login: Login | None, report: Report, config: str | None = None) -> None:
+        path = wire.path("images", "create", query=translate.pull(source))
+        with transfers.naming(f"`{source}` could not be pulled"):
+            with self._open("POST", path, headers=translate.authorization(login)) as response:
+                transfers.pulled(response.iter_lines(), transfers.short_name(source), report)
+            self._tag(source, name)
+        if config is not None:
+            self._learn(source, config)
+
+    def push(self, name: str, target: str, *, login: Login | None, report: Report) -> str:
+        repository, label = translate.tag(target).values()
+        path = wire.path("images", repository, "push", query={"tag": label})
+        with (
+            transfers.naming(f"`{target}` could not be pushed"),
+            self._also_named(name, target),
+            self._open("POST", path, headers=translate.authorization(login)) as response,
+        ):
+            return transfers.pushed(response.iter_lines(), transfers.short_name(name), report)
+
+    def build(self, context: Iterable[bytes], name: str, *, arguments: Mapping[str, str], report: Report) -> None:
+        from devenv.engine import buildx
+
+        kept = buildx.Context(context)
+        if buildx.build(self.endpoint, kept, name, arguments, report):
+            return
+        path = wire.path("build", query=translate.build(name, arguments))
+        with self._sending("built", path, kept.again()) as lines:
+            transfers.built(lines, transfers.short_name(name), report)
+
+    def _tag(self, image: str, name: str) -> None:
+        wire.check(self._call("POST", wire.path("images", image, "tag", query=translate.tag(name)), _CHANGE_TIMEOUT))
+
+    @contextmanager
+    def _also_named(self, name: str, target: str) -> Iterator[None]:
+        """Give an image a second name for a while; what had that name before gets it back."""
+        before, own = self._entry(target), self._entry(name)
+        if before == own:  # to remove the name might remove the image
+            yield
+            return
+        self._tag(name, target)
         try:
-            with self._open("POST", wire.path("images", "load"), data=iter(archive)) as response:
-                for line in filter(None, response.iter_lines()):
-                    _check_load(json.loads(line))
+            yield
+        finally:
+            self.remove("image", target)
+            if before is not None:
+                self._tag(before["Id"], target)
+
+    def _learn(self, source: str, config: str) -> None:
+        """Note what the digest that was asked for leads to: the engine has checked all content against it."""
+        entry = self._entry(source)
+        if entry is not None and digests.is_manifest(entry) and source.endswith(f"@{entry['Id']}"):
+            self._digests.learn(entry["Id"], config)
+
+    @contextmanager
+    def _sending(self, done: str, path: str, content: Iterable[bytes]) -> Iterator[Iterator[bytes]]:
+        """Send a tar for which an image is `done`, and give the lines of the answer."""
+        try:
+            with self._open(
+                "POST", path, data=iter(content), headers={"Content-Type": "application/x-tar"}
+            ) as response:
+                yield response.iter_lines()
         except EngineUnreachable as error:
             if self._answers():
                 hint = "its disk may be full: `devenv doctor`"
-                raise EngineError("the engine broke off while it loaded an image", hint=hint) from error
+                raise EngineError(f"the engine broke off while it {done} an image", hint=hint) from error
             raise
+
+    # --- change ---
 
     def create(self, resource: Container | Network | Volume, network: str | None = None) -> str:
         if isinstance(resource, Container):
@@ -149,19 +231,14 @@ class DockerEngine:
                 for data in response.iter_content(_BLOCK):
                     yield Chunk("stdout", data)
             return
-        query = {"stdout": "1", "stderr": "1", "follow": "1" if what == "follow" else "0"}
-        query |= {} if tail is None else {"tail": str(tail)}
-        query |= {} if since is None else {"since": f"{since:.6f}"}
+        query = translate.log(follow=what == "follow", tail=tail, since=since)
         with self._open("GET", wire.path("containers", container, "logs", query=query)) as response:
             yield from streams.frames(response.raw.read)
 
     def exec(self, container: str, command: Command) -> Running:
-        with self._client() as client:
-            made = client.post(
-                client.base_url + wire.path("containers", container, "exec"), json=translate.execution(command)
-            )
-            execution = str(wire.check(Answer(made.status_code, made.content)).json["Id"])
-        return _Execution(self._output(execution, command), lambda: self._exit_code(execution))
+        path = wire.path("containers", container, "exec")
+        execution = str(wire.check(self._post(path, translate.execution(command))).json["Id"])
+        return streams.Execution(self._output(execution, command), lambda: self._exit_code(execution))
 
     def _output(self, execution: str, command: Command) -> Iterator[Chunk]:
         if command.interactive:
@@ -169,15 +246,12 @@ class DockerEngine:
 
             with self._take_over(execution, tty=True) as connection:
                 terminal.attach(connection, lambda rows, columns: self._resize(execution, rows, columns))
-        elif command.stdin is not None:
-            with self._take_over(execution, tty=False) as connection:
-                feeder = streams.Feeder(connection, command.stdin)
-                yield from streams.frames(connection.read_exactly)
+            return
+        with self._take_over(execution, tty=False) as connection:
+            feeder = None if command.stdin is None else streams.Feeder(connection, command.stdin)
+            yield from streams.frames(connection.read_exactly)
+        if feeder is not None:
             feeder.finish()
-        else:
-            start = {"Detach": False, "Tty": False}
-            with self._open("POST", wire.path("exec", execution, "start"), json=start) as response:
-                yield from streams.frames(response.raw.read)
 
     def _exit_code(self, execution: str) -> int:
         """Ask for it until it is known: the output may close a moment, or for a daemon long, before the end."""
@@ -191,22 +265,48 @@ class DockerEngine:
 
     def _resize(self, execution: str, rows: int, columns: int) -> None:
         """Tell the terminal's size; a command that has just begun or just ended has no terminal to tell."""
-        with suppress(DevenvError), self._client() as client:
-            client.exec_resize(execution, height=rows, width=columns)
+        with suppress(DevenvError):
+            self._post(wire.path("exec", execution, "resize", query={"h": str(rows), "w": str(columns)}), None)
 
     # --- create or adopt ---
 
     def _create_container(self, wanted: Container, network: str | None) -> str:
+        copied = hostfiles.archive(wanted.mounts)
         try:
             with self._client() as client:
                 body = translate.container(wanted, network)
-                return str(client.create_container_from_config(body, wanted.name)["Id"])  # type: ignore[no-untyped-call]
+                made = str(client.create_container_from_config(body, wanted.name)["Id"])  # type: ignore[no-untyped-call]
         except Conflict as error:
-            there = self._inspect(wanted.name)
-            same = _own(there["Config"].get("Labels"), wanted.labels)
-            if not same or (there["Config"]["Labels"].get(labels.CONFIG) != wanted.labels.get(labels.CONFIG)):
-                raise _foreign("container", wanted.name) from error
-            return str(there["Id"])
+            return self._adopt(wanted, copied, error)
+        except EngineError as error:
+            if not hostfiles.is_absent(error):
+                raise
+            hint = 'it does not share this host\'s files: set `[sync] mode = "copy"` in `devenv.toml`'
+            raise EngineError(error.message, hint=hint) from error
+        try:
+            self._put(made, copied)
+        except BaseException:
+            self.remove("container", made)
+            raise
+        return made
+
+    def _adopt(self, wanted: Container, copied: bytes, error: Conflict) -> str:
+        """Take the container that is there; one that was never started may lack its files."""
+        there = self._inspect(wanted.name)
+        same = _own(there["Config"].get("Labels"), wanted.labels)
+        if not same or (there["Config"]["Labels"].get(labels.CONFIG) != wanted.labels.get(labels.CONFIG)):
+            raise _foreign("container", wanted.name) from error
+        if there["State"]["Status"] == "created":
+            self._put(there["Id"], copied)
+        return str(there["Id"])
+
+    def _put(self, container: str, files: bytes) -> None:
+        """Unpack a tar at a container's root."""
+        path = wire.path("containers", container, "archive", query={"path": "/"})
+        headers = {"Content-Type": "application/x-tar"}
+        if files:
+            with transfers.naming("files could not be copied"), self._open("PUT", path, data=files, headers=headers):
+                return
 
     def _create_network(self, wanted: Network) -> str:
         """Create it, then look: engines make several networks of one name when asked several times at once."""
@@ -240,6 +340,10 @@ class DockerEngine:
 
     # --- calls ---
 
+    def _entry(self, image: str) -> dict[str, Any] | None:
+        answer = self._get(wire.path("images", image, "json"))
+        return None if answer.status == 404 else wire.check(answer).json
+
     def _inspect(self, container: str) -> dict[str, Any]:
         entry: dict[str, Any] = wire.check(self._get(wire.path("containers", container, "json"))).json
         return entry
@@ -259,12 +363,15 @@ class DockerEngine:
             return False
         return True
 
-    def _export_image(self, reference: str) -> Iterator[bytes]:
-        with self._open("GET", wire.path("images", reference, "get")) as response:
-            yield from response.iter_content(_BLOCK)
-
     def _get(self, path: str) -> Answer:
         return self._call("GET", path, _READ_TIMEOUT)
+
+    def _post(self, path: str, body: Any) -> Answer:
+        if self._wire is not None:
+            return self._wire.ask("POST", path, timeout=_CHANGE_TIMEOUT, body=body)
+        with self._client() as client:
+            response = client.request("POST", client.base_url + path, timeout=_CHANGE_TIMEOUT, json=body)
+            return Answer(response.status_code, response.content)
 
     def _call(self, method: str, path: str, timeout: float) -> Answer:
         if self._wire is not None:
@@ -285,10 +392,14 @@ class DockerEngine:
 
     @contextmanager
     def _take_over(self, execution: str, *, tty: bool) -> Iterator[streams.Duplex]:
+        path, start = wire.path("exec", execution, "start"), {"Detach": False, "Tty": tty}
+        if self._wire is not None:
+            with self._wire.taken_over(path, start) as (reader, sock):
+                yield streams.duplex(reader, sock)
+            return
         upgrade = {"Connection": "Upgrade", "Upgrade": "tcp"}
-        start = {"Detach": False, "Tty": tty}
-        with self._open("POST", wire.path("exec", execution, "start"), json=start, headers=upgrade) as response:
-            yield _duplex(response)
+        with self._open("POST", path, json=start, headers=upgrade) as response:
+            yield streams.taken_over(response.raw)
 
     @contextmanager
     def _client(self) -> Iterator[docker.APIClient]:
@@ -310,21 +421,6 @@ class DockerEngine:
             return self._sdk
 
 
-class _Execution:
-    """A command in a container: its output once, then its exit code."""
-
-    def __init__(self, output: Iterator[Chunk], exit_code: Callable[[], int]) -> None:
-        self._output = output
-        self._exit_code = exit_code
-
-    def __iter__(self) -> Iterator[Chunk]:
-        return self._output
-
-    @property
-    def exit_code(self) -> int:
-        return self._exit_code()
-
-
 def _connect(endpoint: Endpoint) -> docker.APIClient:
     import docker
 
@@ -334,31 +430,6 @@ def _connect(endpoint: Endpoint) -> docker.APIClient:
     certificate = (tls.certificate, tls.key) if tls.certificate and tls.key else None
     config = docker.tls.TLSConfig(client_cert=certificate, ca_cert=tls.ca, verify=tls.verify)
     return docker.APIClient(endpoint.address, version="auto", timeout=_CHANGE_TIMEOUT, tls=config)
-
-
-def _duplex(response: requests.Response) -> streams.Duplex:
-    """The connection under an answer.
-
-    Reading goes through the reader that took the answer's head: it may hold the first output already, which the SDK's
-    own `exec_start(socket=True)` passes by.
-    """
-    reader: Any = response.raw._fp.fp  # type: ignore[union-attr]
-    channel = getattr(reader, "channel", None)
-    if channel is not None:  # SSH through paramiko
-        return streams.Duplex(channel.recv, reader.read, channel.sendall, channel.shutdown_write)
-    connection: socket.socket = reader.raw._sock
-    return streams.Duplex(reader.read1, reader.read, connection.sendall, lambda: _end_input(connection))
-
-
-def _end_input(connection: socket.socket) -> None:
-    """Close our half; a TLS connection has no halves in Python, and ends when the command does."""
-    if not hasattr(connection, "unwrap"):
-        connection.shutdown(socket.SHUT_WR)
-
-
-def _check_load(line: dict[str, Any]) -> None:
-    if "error" in line:
-        raise EngineError(f"the engine could not load the image: {line['error']}")
 
 
 def _own(there: dict[str, str] | None, wanted: Mapping[str, str]) -> bool:

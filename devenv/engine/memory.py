@@ -10,13 +10,16 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import tarfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
+from pathlib import Path
 from typing import Any, Literal
 
-from devenv.engine.protocol import Chunk, Command, ContainerState, EngineInfo, Running, SeenImage
+from devenv.engine import hostfiles, transfers, translate
+from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, Running, SeenImage, Settings
 from devenv.errors import Conflict, EngineError, NotFound
 from devenv.model import labels
 from devenv.model.blueprint import (
@@ -29,7 +32,12 @@ from devenv.model.blueprint import (
     StepKind,
     Volume,
 )
+from devenv.model.machine import Login
+from devenv.model.progress import Progress, Report
 from devenv.values import dataclass
+
+Builder = Callable[["MemoryEngine", bytes, Mapping[str, str]], SeenImage]
+"""Makes an image of a build's context and arguments."""
 
 
 @dataclass
@@ -54,6 +62,14 @@ class Kept:
     address: str = ""
     log: list[Chunk] = field(default_factory=list)
     exit_code: int | None = None
+    changes: list[Change] = field(default_factory=list)
+    files: bytes = b""
+
+
+def _build(_engine: MemoryEngine, context: bytes, arguments: Mapping[str, str]) -> SeenImage:
+    content = context + json.dumps(dict(arguments), sort_keys=True).encode()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return SeenImage(digest, digest, {})
 
 
 class MemoryEngine:
@@ -63,6 +79,10 @@ class MemoryEngine:
         images: What it has, by reference.
         program: What a container does when it starts; by default it runs on in silence.
         execute: What a command in the container of that name does; by default it succeeds in silence.
+        builder: What a build gives; by default an image whose digest is the hash of what it is made from.
+
+    `registry` holds what can be pulled and was pushed, by `repository@digest`, and by `repository:tag` what was pushed.
+    `shares_files` tells whether it has this host's files.
     """
 
     def __init__(
@@ -71,19 +91,30 @@ class MemoryEngine:
         images: Mapping[str, SeenImage] | None = None,
         program: Callable[[Container], Ran] = lambda _: Ran(),
         execute: Callable[[str, Command], Ran] = lambda _name, _command: Ran(exit_code=0),
+        builder: Builder = _build,
         info: EngineInfo | None = None,
     ) -> None:
         self.images = dict(images or {})
+        self.registry: dict[str, SeenImage] = {}
         self.containers: dict[str, Kept] = {}
         self.networks: dict[str, SeenObject] = {}
         self.volumes: dict[str, SeenObject] = {}
         self.calls: list[tuple[str, str]] = []
         self.fail_on: Callable[[str, str], Exception | None] = lambda _call, _target: None
-        self.info = info or EngineInfo("memory://", "Memory", "1", "amd64", local=True, routable=True)
+        self.info = info or EngineInfo(
+            "memory://", "Memory", "1", "amd64", local=True, routable=True, kernel=os.uname().release
+        )
+        self.shares_files = True
         self._program = program
         self._execute = execute
+        self._builder = builder
+        self._archives: dict[str, bytes] = {}
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
+
+    @property
+    def address(self) -> str:
+        return self.info.address
 
     def observe(self, instance: str) -> Observed:
         with self._call("observe", instance):
@@ -100,17 +131,45 @@ class MemoryEngine:
 
     def load(self, archive: Iterable[bytes]) -> None:
         with self._call("load", ""):
+            data = b"".join(archive)
             try:
-                with tarfile.open(fileobj=io.BytesIO(b"".join(archive))) as tar:
-                    files = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
-                    content = {name: file.read() for name, file in files.items() if file}
+                content = _files(data)
             except tarfile.TarError as error:
                 raise EngineError(f"the engine could not load the image: {error}") from error
             for image in json.loads(content["manifest.json"]):
-                config = content[image["Config"]]
-                digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
-                found = SeenImage(digest, digest, json.loads(config).get("config", {}).get("Labels") or {})
+                found = _described(content[image["Config"]])
                 self.images.update(dict.fromkeys(image["RepoTags"], found))
+                self._archives[found.id] = data
+
+    def save(self, reference: str) -> Iterator[bytes]:
+        """Give the whole archive that the image was loaded from."""
+        with self._call("save", reference):
+            found = self.image(reference)
+            if found is None or found.id not in self._archives:
+                raise NotFound(f"no such image: {reference}")
+            yield self._archives[found.id]
+
+    def pull(self, source: str, name: str, *, login: Login | None, report: Report, config: str | None = None) -> None:  # noqa: ARG002 - the protocol's
+        with self._call("pull", source):
+            if source not in self.registry:
+                raise EngineError(f"`{source}` could not be pulled: manifest unknown")
+            report(Progress(transfers.short_name(source), "pulling", 1, 1, "bytes"))
+            self.images[name] = self.images[source] = self.registry[source]
+
+    def push(self, name: str, target: str, *, login: Login | None, report: Report) -> str:  # noqa: ARG002 - the protocol's
+        with self._call("push", target):
+            found = self.image(name)
+            if found is None:
+                raise EngineError(f"`{target}` could not be pushed: no such image: {name}")
+            report(Progress(transfers.short_name(name), "pushing", 1, 1, "bytes"))
+            self.registry[target] = self.registry[f"{target.rpartition(':')[0]}@{found.id}"] = found
+            return found.id
+
+    def build(self, context: Iterable[bytes], name: str, *, arguments: Mapping[str, str], report: Report) -> None:
+        with self._call("build", name):
+            report(Progress(transfers.short_name(name), "building", 1, None, "steps"))
+            with transfers.naming(f"`{name}` could not be built"):
+                self.images[name] = self._builder(self, b"".join(context), arguments)
 
     def create(self, resource: Container | Network | Volume, network: str | None = None) -> str:
         with self._call("create", resource.name):
@@ -126,10 +185,12 @@ class MemoryEngine:
     def _create_container(self, wanted: Container, network: str | None) -> str:
         if self.image(wanted.image) is None:
             raise NotFound(f"no such image: {wanted.image}")
+        files = hostfiles.archive(wanted.mounts)
         kept = self.containers.setdefault(wanted.name, Kept(f"id-{next(self._numbers)}", wanted, network))
         there, config = kept.wanted, wanted.labels.get(labels.CONFIG)
         if _owner(there) != _owner(wanted) or there.labels.get(labels.CONFIG) != config:
             raise Conflict(f"container `{wanted.name}` exists and belongs to something else")
+        kept.files = files if kept.status == "created" else kept.files
         return kept.id
 
     def start(self, container: str) -> None:
@@ -167,7 +228,14 @@ class MemoryEngine:
     def look(self, container: str) -> ContainerState:
         with self._call("look", container):
             kept = self._kept(container)
-            return ContainerState(kept.id, kept.status == "running", kept.exit_code, False, kept.address)
+            is_running = kept.status == "running"
+            settings = self._settings(kept)
+            return ContainerState(kept.id, is_running, kept.exit_code, False, kept.address, settings=settings)
+
+    def changes(self, container: str) -> tuple[Change, ...]:
+        """Give the changes that a test has set."""
+        with self._call("changes", container):
+            return tuple(self._kept(container).changes)
 
     def read(
         self,
@@ -176,9 +244,10 @@ class MemoryEngine:
         tail: int | None = None,
         since: float | None = None,  # noqa: ARG002 - the protocol's
     ) -> Iterator[Chunk]:
-        """Stream the log; `follow` ends where the log ends, and chunks count as lines."""
+        """Stream the log; `follow` ends where the log ends, and chunks count as lines. Of files, those copied in."""
         with self._call("read", container):
-            log = self._kept(container).log if what != "files" else []
+            kept = self._kept(container)
+            log = kept.log if what != "files" else [Chunk("stdout", kept.files)]
             yield from log if tail is None else log[len(log) - min(tail, len(log)) :]
 
     def exec(self, container: str, command: Command) -> Running:
@@ -188,8 +257,32 @@ class MemoryEngine:
             ran = self._execute(container, command)
             return _Finished(ran.output, ran.exit_code or 0)
 
+    def read_host(self, file: Path) -> bytes | None:
+        with self._call("read_host", str(file)):
+            return file.read_bytes() if self.shares_files and file.is_file() else None
+
     def close(self) -> None:
         """Nothing is open."""
+
+    def _settings(self, kept: Kept) -> Settings:
+        """The container's own before the image's; an entrypoint of its own leaves the image's command behind."""
+        wanted = kept.wanted
+        image = self.images.get(wanted.image) or SeenImage(wanted.image, wanted.image, {})
+        command = image.command if wanted.entrypoint is None else ()
+        mounts = (mount for mount in wanted.mounts if mount.kind != "copy")
+        return Settings(
+            image=image.id,
+            env={**image.env, **wanted.env},
+            entrypoint=image.entrypoint if wanted.entrypoint is None else wanted.entrypoint,
+            command=command if wanted.command is None else wanted.command,
+            user=image.user if wanted.user is None else wanted.user,
+            working_dir=image.working_dir if wanted.working_dir is None else wanted.working_dir,
+            mounts=tuple(sorted(mounts, key=lambda mount: mount.target)),
+            ports=tuple(sorted(wanted.ports, key=lambda port: (port.container, port.host, port.address))),
+            limits=wanted.limits,
+            networks=(kept.network,) if kept.network else (),
+            labels={**image.labels, **wanted.labels},
+        )
 
     def _call(self, name: str, target: str) -> threading.RLock:
         """Note the call, fail if the test wants that, and lock."""
@@ -221,6 +314,19 @@ class _Finished:
 
     def __iter__(self) -> Iterator[Chunk]:
         return iter(self.output)
+
+
+def _files(archive: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        files = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
+        return {name: file.read() for name, file in files.items() if file}
+
+
+def _described(config: bytes) -> SeenImage:
+    """The image of that configuration."""
+    digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    read = json.loads(config)
+    return translate.seen_image(digest, digest, read.get("config") or {}, read.get("rootfs", {}).get("diff_ids", ()))
 
 
 def _owner(resource: Container | Network | Volume | SeenObject) -> str | None:

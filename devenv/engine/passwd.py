@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
 
 from devenv import files
 from devenv.blueprint.images import HOME
 from devenv.engine.protocol import Engine
+from devenv.engine.streams import Stream
 from devenv.errors import EngineError
 from devenv.model import labels
 from devenv.model.blueprint import Container
@@ -37,25 +36,11 @@ def _with_user(content: str, user: str) -> str:
 
 
 def _find(engine: Engine, container: str) -> str:
-    stream = _Stream(chunk.data for chunk in engine.read(container, "files"))
-    with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as archive:
+    stream = Stream.buffered(chunk.data for chunk in engine.read(container, "files"))
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             if member.name.lstrip("./") == "etc/passwd":
                 found = archive.extractfile(member)
                 assert found is not None
                 return found.read().decode()
     raise EngineError("the image has no `/etc/passwd`", hint='run as root: `user = "0:0"` in your `config.toml`')
-
-
-class _Stream:
-    """Chunks as a file to read from."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = b""
-
-    def read(self, size: int) -> bytes:
-        while len(self._rest) < size and (chunk := next(self._chunks, b"")):
-            self._rest += chunk
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return data

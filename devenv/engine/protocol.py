@@ -1,11 +1,16 @@
-"""The ten things devenv asks of a container engine."""
+"""The seventeen things devenv asks of a container engine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
+from pathlib import Path
 from typing import Literal, Protocol
 
-from devenv.model.blueprint import Container, Network, Observed, StepKind, Volume
+from devenv.model.blueprint import Container, Mount, Network, Observed, Port, StepKind, Volume
+from devenv.model.machine import Login
+from devenv.model.progress import Report
+from devenv.model.project import Limits
 from devenv.values import dataclass
 
 
@@ -20,6 +25,7 @@ class EngineInfo:
         architecture: As Debian names it: `amd64`, `arm64`.
         local: Whether it shares this host's files and network.
         routable: Whether containers' own addresses can be reached from this host.
+        kernel: The release of the kernel that containers run on.
     """
 
     address: str
@@ -28,6 +34,7 @@ class EngineInfo:
     architecture: str
     local: bool
     routable: bool = False
+    kernel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,44 @@ class SeenImage:
     Args:
         id: As the engine reports it; the manifest digest on the containerd store.
         config_digest: SHA-256 of the image configuration, equal on every engine.
+        volumes: Paths the image declares as volumes.
+        layers: Digests of the layers' plain tars, bottom first.
     """
 
     id: str
     config_digest: str
+    labels: Mapping[str, str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    user: str = ""
+    working_dir: str = ""
+    volumes: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a container was created with, the image's own settings included.
+
+    Args:
+        image: The engine's id of the image it was made from.
+        mounts: By target; the volumes that the image declares are among them, under names the engine chose.
+        ports: The published ones.
+        networks: Names, without `none`.
+        labels: The image's are among them.
+    """
+
+    image: str
+    env: Mapping[str, str]
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    user: str
+    working_dir: str
+    mounts: tuple[Mount, ...]
+    ports: tuple[Port, ...]
+    limits: Limits
+    networks: tuple[str, ...]
     labels: Mapping[str, str]
 
 
@@ -53,6 +94,7 @@ class ContainerState:
         oom_killed: Whether the kernel ended it for lack of memory.
         address: In its network, empty when it does not run.
         log_start: Seconds since 1970 where the log of its present run begins; 0 for the log's own beginning.
+        settings: None where nothing is known of them.
     """
 
     id: str
@@ -61,6 +103,15 @@ class ContainerState:
     oom_killed: bool
     address: str
     log_start: float = 0.0
+    settings: Settings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A file or folder that a container has in another way than its image; `path` is absolute."""
+
+    kind: Literal["added", "changed", "deleted"]
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +161,11 @@ class Engine(Protocol):
     """
 
     @property
+    def address(self) -> str:
+        """Where it is; asks nothing."""
+        ...
+
+    @property
     def info(self) -> EngineInfo:
         """Who answers, asked for once."""
         ...
@@ -126,10 +182,44 @@ class Engine(Protocol):
         """Load a tar of images (OCI layout with docker's `manifest.json`), streamed."""
         ...
 
+    def save(self, reference: str) -> Iterator[bytes]:
+        """The image as one tar: docker's `manifest.json`, configuration, layers.
+
+        An engine with the containerd image store gives the layers as they came, which may be compressed.
+        """
+        ...
+
+    def pull(self, source: str, name: str, *, login: Login | None, report: Report, config: str | None = None) -> None:
+        """Pull `source` (`repository@sha256:…`) for the engine's own platform and tag it `name`.
+
+        Args:
+            config: Digest of the configuration that belongs to the source's content; saves an engine that does not
+                tell it from having to look.
+
+        Raises:
+            EngineError: The registry's or the engine's words; `transfers.is_passing` tells whether to try again.
+        """
+        ...
+
+    def push(self, name: str, target: str, *, login: Login | None, report: Report) -> str:
+        """Push the image `name` as `target` (`host/repository:tag`); return the manifest's digest in the registry.
+
+        The extra tag is removed again.
+        """
+        ...
+
+    def build(self, context: Iterable[bytes], name: str, *, arguments: Mapping[str, str], report: Report) -> None:
+        """Build the Dockerfile at the root of a context (a tar) without a network, and tag the image `name`."""
+        ...
+
     def create(self, resource: Container | Network | Volume, network: str | None = None) -> str:
         """Create it, or adopt the one of that name and instance; return its id.
 
-        A container with `network=None` has no network at all; otherwise its unit is its alias there.
+        A container with `network=None` has no network at all; otherwise its unit is its alias there. Its mounts of kind
+        `copy` are files that are in it as soon as it is there: root's, for reading only.
+
+        Raises:
+            DevenvError: A file to copy cannot be read; there is no container then.
         """
         ...
 
@@ -150,6 +240,13 @@ class Engine(Protocol):
 
     def look(self, container: str) -> ContainerState: ...
 
+    def changes(self, container: str) -> tuple[Change, ...]:
+        """What differs between a container's own layer and its image, by path.
+
+        Mounts do not count, nor does what was copied in as the label `COPIED` tells.
+        """
+        ...
+
     def read(
         self,
         container: str,
@@ -167,4 +264,11 @@ class Engine(Protocol):
 
     def exec(self, container: str, command: Command) -> Running:
         """Run a command in a running container."""
+        ...
+
+    def read_host(self, file: Path) -> bytes | None:
+        """The file that a mount of that path would show; None when there is none.
+
+        It is asked for through a container that is never started and of which nothing stays.
+        """
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -9,8 +11,11 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from devenv.engine.protocol import Chunk, Command, ContainerState, EngineInfo
+from devenv.blueprint import containers
+from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, SeenImage, Settings
 from devenv.model.blueprint import Container, Mount, Port, SeenContainer, SeenObject
+from devenv.model.machine import Login
+from devenv.model.project import Limits
 
 Body = dict[str, Any]
 
@@ -19,6 +24,9 @@ _DEBIAN_ARCHITECTURES = {"arm": "armhf", "386": "i386", "ppc64le": "ppc64el"}
 _NEVER = "0001-01-01"
 _TOO_FINE = re.compile(r"(\.\d{6})\d+")
 _STREAMS: Mapping[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
+_INIT = ("/sbin/docker-init", "/usr/sbin/docker-init", "/run/podman-init")
+"""Where engines mount the init process they bring along."""
+_CHANGES: Mapping[int, Literal["added", "changed", "deleted"]] = {0: "changed", 1: "added", 2: "deleted"}
 
 
 def container(wanted: Container, network: str | None) -> Body:
@@ -50,7 +58,7 @@ def _host_config(wanted: Container, network: str | None) -> Body:
     limits = wanted.limits
     return {
         "NetworkMode": network or "none",
-        "Mounts": [_mount(mount) for mount in wanted.mounts],
+        "Mounts": [_mount(wanted, mount) for mount in wanted.mounts if mount.kind != "copy"],
         "PortBindings": _bindings(wanted.ports),
         "RestartPolicy": {"Name": "no"},
         "Init": True,
@@ -60,10 +68,12 @@ def _host_config(wanted: Container, network: str | None) -> Body:
     }
 
 
-def _mount(mount: Mount) -> Body:
+def _mount(wanted: Container, mount: Mount) -> Body:
     body: Body = {"Type": mount.kind, "Target": mount.target, "ReadOnly": mount.read_only}
     if mount.source:
         body["Source"] = mount.source
+    if containers.holds_folder(wanted, mount):
+        body["VolumeOptions"] = {"NoCopy": True}
     return body
 
 
@@ -102,6 +112,60 @@ def execution(command: Command) -> Body:
     }
 
 
+def log(*, follow: bool, tail: int | None, since: float | None) -> dict[str, str]:
+    """The query of a container's log."""
+    query = {"stdout": "1", "stderr": "1", "follow": "1" if follow else "0"}
+    query |= {} if tail is None else {"tail": str(tail)}
+    return query | ({} if since is None else {"since": f"{since:.6f}"})
+
+
+def pull(source: str) -> dict[str, str]:
+    """The query of a pull; `source` ends with a digest."""
+    repository, _, digest = source.partition("@")
+    return {"fromImage": repository, "tag": digest}
+
+
+def tag(name: str) -> dict[str, str]:
+    """The query that gives an image a name with a tag."""
+    repository, _, label = name.rpartition(":")
+    return {"repo": repository, "tag": label}
+
+
+def build(name: str, arguments: Mapping[str, str]) -> dict[str, str]:
+    """The query of a build by the engine's classic builder."""
+    fixed = {"version": "1", "networkmode": "none", "rm": "1", "forcerm": "1"}
+    return {"t": name, "buildargs": json.dumps(dict(arguments))} | fixed
+
+
+def authorization(login: Login | None) -> dict[str, str]:
+    """The header that lets the engine sign in to a registry; engines want it for a push without a login, too."""
+    body: Body = {}
+    if login is not None:
+        named = {"username": login.username, "password": login.password}
+        body = ({"identitytoken": login.token} if login.token else named) | {"serveraddress": login.server}
+    return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(body).encode()).decode()}
+
+
+def seen_image(identity: str, digest: str, config: Body, layers: Iterable[str]) -> SeenImage:
+    """An image, told by the run-time part of its configuration."""
+    return SeenImage(
+        id=identity,
+        config_digest=digest,
+        labels=config.get("Labels") or {},
+        env=_env(config),
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+        command=tuple(config.get("Cmd") or ()),
+        user=config.get("User") or "",
+        working_dir=config.get("WorkingDir") or "",
+        volumes=tuple(sorted(config.get("Volumes") or ())),
+        layers=tuple(layers),
+    )
+
+
+def _env(config: Body) -> dict[str, str]:
+    return dict(entry.partition("=")[::2] for entry in config.get("Env") or ())
+
+
 def seen_container(entry: Body) -> SeenContainer:
     """A container as the engine lists it."""
     return SeenContainer(
@@ -131,7 +195,75 @@ def state(entry: Body) -> ContainerState:
         oom_killed=bool(told.get("OOMKilled")),
         address=_address(entry),
         log_start=_log_start(told["StartedAt"], told["FinishedAt"]),
+        settings=settings(entry) if "Config" in entry else None,
     )
+
+
+def settings(entry: Body) -> Settings:
+    """A container's settings, from what the engine tells of it in full."""
+    config, host = entry["Config"], entry["HostConfig"]
+    return Settings(
+        image=entry["Image"],
+        env=_env(config),
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+        command=tuple(config.get("Cmd") or ()),
+        user=config.get("User") or "",
+        working_dir=config.get("WorkingDir") or "",
+        mounts=mounts(entry),
+        ports=_ports(host.get("PortBindings") or {}),
+        limits=_limits(host),
+        networks=tuple(sorted(set((entry.get("NetworkSettings") or {}).get("Networks") or ()) - {"none"})),
+        labels=config.get("Labels") or {},
+    )
+
+
+def mounts(entry: Body) -> tuple[Mount, ...]:
+    """A container's mounts, by target."""
+    found = (
+        Mount(one["Type"], one.get("Name") or one.get("Source") or "", one["Destination"], read_only=not one["RW"])
+        for one in entry.get("Mounts") or ()
+    )
+    return tuple(sorted(found, key=lambda mount: mount.target))
+
+
+def _ports(bindings: Body) -> tuple[Port, ...]:
+    found = (
+        Port(int(port.partition("/")[0]), int(binding.get("HostPort") or 0), binding.get("HostIp") or "")
+        for port, entries in bindings.items()
+        if port.endswith("/tcp")
+        for binding in entries or ()
+    )
+    return tuple(sorted(found, key=lambda port: (port.container, port.host, port.address)))
+
+
+def _limits(host: Body) -> Limits:
+    pids = host.get("PidsLimit") or 0
+    return Limits(
+        cpus=host["NanoCpus"] / _SECOND if host.get("NanoCpus") else None,
+        memory=host.get("Memory") or None,
+        pids=pids if pids > 0 else None,
+    )
+
+
+def changes(entries: Iterable[Body] | None, mounts: Iterable[Mount], copied: Iterable[str] = ()) -> tuple[Change, ...]:
+    """Changes as the engine tells them, by path, without what it made itself to have something to mount on.
+
+    Args:
+        copied: Paths of files that were put into the container when it was created.
+    """
+    told = {entry["Path"]: Change(_CHANGES[entry["Kind"]], entry["Path"]) for entry in entries or ()}
+    for target in (*_INIT, *copied, *(mount.target for mount in mounts)):
+        _drop(told, target.rstrip("/"))
+    return tuple(told[path] for path in sorted(told))
+
+
+def _drop(told: dict[str, Change], path: str) -> None:
+    """Forget a mount's place, and the folders above that nothing else was changed in."""
+    if path not in told:
+        return
+    while path and not any(other.startswith(f"{path}/") for other in told):
+        told.pop(path, None)
+        path = path.rpartition("/")[0]
 
 
 def _address(entry: Body) -> str:
@@ -169,6 +301,7 @@ def info(address: str, version: Body) -> EngineInfo:
         architecture=_DEBIAN_ARCHITECTURES.get(architecture, architecture),
         local=local,
         routable=local and "rootlesskit" not in components and not address.startswith("unix:///run/user/"),
+        kernel=version.get("KernelVersion") or "",
     )
 
 

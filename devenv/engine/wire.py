@@ -1,4 +1,4 @@
-"""Short calls to an engine's HTTP API with the standard library alone: the ones a user waits for at the prompt.
+"""Calls to an engine's HTTP API with the standard library alone: the ones a user waits for at the prompt.
 
 `import docker` takes longer than all of these calls together. Only `unix://` and plain `tcp://` are spoken here; for
 the rest `engine/docker.py` uses the SDK.
@@ -7,11 +7,13 @@ the rest `engine/docker.py` uses the SDK.
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import re
 import socket
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -85,8 +87,11 @@ class Wire:
         self.address = endpoint.address
         self._idle: deque[http.client.HTTPConnection] = deque()
 
-    def ask(self, method: str, path: str, *, timeout: float | None = 60.0) -> Answer:
-        """Make one idempotent call; a connection that the engine dropped while idle is replaced once.
+    def ask(self, method: str, path: str, *, timeout: float | None = 60.0, body: Any = None) -> Answer:
+        """Make one call that may be made twice; a connection that the engine dropped while idle is replaced once.
+
+        Args:
+            body: Sent as JSON.
 
         Raises:
             EngineUnreachable: Nothing answers there, or not in `timeout` seconds.
@@ -94,15 +99,42 @@ class Wire:
         kept = self._take()
         if kept is not None:
             try:
-                return self._exchange(kept, method, path, timeout)
+                return self._exchange(kept, method, path, timeout, body)
             except TimeoutError as error:
                 raise unreachable(self.address, error) from error
             except FAILURES:
                 self.close()
         try:
-            return self._exchange(_connection(self.address), method, path, timeout)
+            return self._exchange(_connection(self.address), method, path, timeout, body)
         except FAILURES as error:
             raise unreachable(self.address, error) from error
+
+    @contextmanager
+    def taken_over(self, path: str, body: Any) -> Iterator[tuple[io.BufferedReader, socket.socket]]:
+        """POST a call that turns its connection into a stream of bytes both ways: a reader, and a socket to write to.
+
+        Raises:
+            EngineUnreachable: Nothing answers, or the connection breaks before its end.
+        """
+        upgrade = {"Connection": "Upgrade", "Upgrade": "tcp"}
+        connection = _connection(self.address)
+        try:
+            connection.connect()
+            own = connection.sock
+            with own.dup() as sock:
+                connection.request("POST", path, **_json(body, upgrade))
+                response = connection.getresponse()
+                if response.status >= 400:
+                    check(Answer(response.status, response.read()))
+                # Each of the two has a timeout of its own; what is read comes by the first.
+                own.settimeout(None)
+                sock.settimeout(None)
+                # It took the answer's head, and may hold the first bytes of the stream already.
+                yield response.fp, sock
+        except FAILURES as error:
+            raise unreachable(self.address, error) from error
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close the idle connections; the wire can still be used."""
@@ -119,13 +151,13 @@ class Wire:
             return None
 
     def _exchange(
-        self, connection: http.client.HTTPConnection, method: str, path: str, timeout: float | None
+        self, connection: http.client.HTTPConnection, method: str, path: str, timeout: float | None, body: Any
     ) -> Answer:
         try:
             if connection.sock is None:
                 connection.connect()
             connection.sock.settimeout(timeout)
-            connection.request(method, path)
+            connection.request(method, path, **_json(body, {}))
             response = connection.getresponse()
             answer = Answer(response.status, response.read())
         except BaseException:
@@ -136,6 +168,12 @@ class Wire:
         else:
             self._idle.append(connection)
         return answer
+
+
+def _json(body: Any, headers: dict[str, str]) -> dict[str, Any]:
+    if body is None:
+        return {"headers": headers}
+    return {"body": json.dumps(body).encode(), "headers": headers | {"Content-Type": "application/json"}}
 
 
 class _UnixConnection(http.client.HTTPConnection):

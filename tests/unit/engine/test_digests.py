@@ -61,6 +61,22 @@ def test_an_older_containerd_store_is_known_by_its_repository_digest() -> None:
     assert Memory().find(entry, lambda: exported(MANIFEST)) == digest(CONFIG)
 
 
+def test_what_an_index_holds_about_an_image_is_no_image() -> None:
+    about = json.dumps({"config": {"digest": "sha256:provenance"}, "layers": []}).encode()
+    entries = (
+        {"digest": digest(about), "annotations": {"vnd.docker.reference.type": "attestation-manifest"}},
+        {"digest": digest(about), "platform": {"os": "unknown", "architecture": "unknown"}},
+        {"digest": digest(MANIFEST), "platform": {"os": "linux", "architecture": "amd64"}},
+    )
+    index = json.dumps({"manifests": entries}).encode()
+    assert Memory().find(on_containerd(digest(index)), lambda: exported(about, MANIFEST, index)) == digest(CONFIG)
+
+
+def test_what_was_learned_is_not_exported(tmp_path: Path) -> None:
+    Memory(tmp_path).learn(digest(MANIFEST), digest(CONFIG))
+    assert Memory(tmp_path).find(on_containerd(digest(MANIFEST)), never) == digest(CONFIG)
+
+
 def test_the_export_is_read_no_further_than_needed() -> None:
     def long() -> Iterator[bytes]:
         yield from exported(MANIFEST, b"x" * 100)

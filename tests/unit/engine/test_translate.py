@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import platform
 from typing import Any
 
 import pytest
 
 from devenv.engine import translate
+from devenv.engine.protocol import Change, Settings
 from devenv.model.blueprint import Container, Health, Mount, Port
+from devenv.model.machine import Login
 from devenv.model.project import Limits
 
 
@@ -108,6 +112,99 @@ def test_the_last_lines_of_a_container_that_ended_are_found_from_the_log_s_begin
     assert translate.state(told(Status="exited", Running=False, FinishedAt="2026-01-01T00:00:11Z")).log_start == 0.0
 
 
+def test_settings_are_read_whatever_the_engine_leaves_out() -> None:
+    settings = translate.settings({"Image": "sha256:1", "Config": {}, "HostConfig": {}})
+    assert settings == Settings("sha256:1", {}, (), (), "", "", (), (), Limits(), (), {})
+
+
+def test_a_container_s_settings_are_those_the_engine_tells() -> None:
+    settings = translate.settings(
+        {
+            "Image": "sha256:1",
+            "Config": {"Env": ["A=b=c", "EMPTY="], "Entrypoint": ["/start"], "Cmd": None, "User": "1:2"},
+            "HostConfig": {
+                "PortBindings": {
+                    "80/tcp": [{"HostIp": "::1", "HostPort": "8081"}, {"HostIp": "127.0.0.1", "HostPort": "8080"}],
+                    "53/udp": [{"HostIp": "", "HostPort": "53"}],
+                    "81/tcp": None,
+                },
+                "NanoCpus": 1_500_000_000,
+                "Memory": 0,
+                "PidsLimit": -1,
+            },
+            "Mounts": [
+                {"Type": "volume", "Name": "data", "Source": "/var/lib/x", "Destination": "/d", "RW": False},
+                {"Type": "bind", "Source": "/home/me", "Destination": "/app", "RW": True},
+                {"Type": "tmpfs", "Source": "", "Destination": "/t", "RW": True},
+            ],
+            "NetworkSettings": {"Networks": {"none": {}}},
+        }
+    )
+    assert settings.env == {"A": "b=c", "EMPTY": ""}
+    assert (settings.entrypoint, settings.command, settings.user) == (("/start",), (), "1:2")
+    assert settings.mounts == (
+        Mount("bind", "/home/me", "/app"),
+        Mount("volume", "data", "/d", read_only=True),
+        Mount("tmpfs", "", "/t"),
+    )
+    assert settings.ports == (Port(80, 8080), Port(80, 8081, "::1"))
+    assert (settings.limits, settings.networks) == (Limits(cpus=1.5), ())
+
+
+def changes(*told: tuple[int, str], mounts: tuple[str, ...] = ()) -> list[str]:
+    entries = [{"Kind": kind, "Path": path} for kind, path in told]
+    return [one.path for one in translate.changes(entries, [Mount("tmpfs", "", target) for target in mounts])]
+
+
+def test_no_changes_are_none() -> None:
+    assert translate.changes(None, []) == ()
+
+
+def test_changes_have_their_kind() -> None:
+    entries = [{"Kind": 2, "Path": "/c"}, {"Kind": 0, "Path": "/a"}, {"Kind": 1, "Path": "/b"}]
+    assert translate.changes(entries, []) == (Change("changed", "/a"), Change("added", "/b"), Change("deleted", "/c"))
+
+
+def test_a_mount_s_place_is_no_change_nor_are_the_folders_that_lead_there() -> None:
+    told = ((0, "/srv"), (1, "/srv/deep"), (1, "/srv/deep/data"), (1, "/sbin"), (1, "/sbin/docker-init"))
+    assert changes(*told, mounts=("/srv/deep/data/",)) == []
+
+
+def test_a_folder_with_a_change_beside_a_mount_s_place_stays() -> None:
+    told = ((0, "/etc"), (1, "/etc/mine"), (1, "/etc/app"), (1, "/etc/app/file"))
+    assert changes(*told, mounts=("/etc/app/file",)) == ["/etc", "/etc/mine"]
+
+
+def test_mounts_below_one_another_are_no_changes() -> None:
+    told = ((1, "/app"), (1, "/app/cache"))
+    assert changes(*told, mounts=("/app", "/app/cache")) == []
+
+
+def test_what_is_only_named_like_a_mount_is_a_change() -> None:
+    assert changes((1, "/data-of-mine"), (1, "/data"), mounts=("/data", "/absent")) == ["/data-of-mine"]
+
+
+@pytest.mark.parametrize(
+    ("login", "told"),
+    [
+        (None, {}),
+        (Login("ghcr.io", "me", "s?c>ret"), {"username": "me", "password": "s?c>ret", "serveraddress": "ghcr.io"}),
+        (Login("ghcr.io", "me", token="t"), {"identitytoken": "t", "serveraddress": "ghcr.io"}),
+    ],
+)
+def test_a_login_is_a_header(login: Login | None, told: dict[str, str]) -> None:
+    header = translate.authorization(login)["X-Registry-Auth"]
+    assert json.loads(base64.urlsafe_b64decode(header)) == told
+
+
+def test_a_name_with_a_port_is_taken_apart_at_its_tag() -> None:
+    assert translate.tag("127.0.0.1:5000/a/b:1") == {"repo": "127.0.0.1:5000/a/b", "tag": "1"}
+
+
+def test_a_pull_is_asked_for_by_digest() -> None:
+    assert translate.pull("host:5000/a@sha256:1") == {"fromImage": "host:5000/a", "tag": "sha256:1"}
+
+
 def version(**fields: Any) -> dict[str, Any]:
     engine = {"Version": "28.5.2", "Arch": "arm", "KernelVersion": platform.release(), "Platform": {"Name": ""}}
     return engine | {"Components": [{"Name": "Engine"}]} | fields
@@ -116,6 +213,7 @@ def version(**fields: Any) -> dict[str, Any]:
 def test_an_engine_on_this_kernel_is_local() -> None:
     info = translate.info("unix:///var/run/docker.sock", version())
     assert (info.name, info.version, info.architecture) == ("Docker Engine", "28.5.2", "armhf")
+    assert info.kernel == platform.release()
     assert info.local
     assert info.routable
 
@@ -132,3 +230,30 @@ def test_a_rootless_engine_shares_files_but_not_its_network() -> None:
     assert rootless.local
     assert not rootless.routable
     assert (podman.name, podman.local, podman.routable) == ("Podman", True, False)
+
+
+def test_copied_files_are_no_mounts_and_the_volume_of_a_folder_starts_empty() -> None:
+    mounts = (Mount("volume", "files", "/work"), Mount("copy", "/ca.pem", "/etc/ca.pem", read_only=True))
+    body = translate.container(Container("c", "web.files", "files", "i", mounts=mounts), None)
+    held = {
+        "Type": "volume",
+        "Source": "files",
+        "Target": "/work",
+        "ReadOnly": False,
+        "VolumeOptions": {"NoCopy": True},
+    }
+    assert body["HostConfig"]["Mounts"] == [held]
+
+
+def test_a_service_s_volume_starts_with_what_the_image_has() -> None:
+    mounts = (Mount("volume", "data", "/work"),)
+    body = translate.container(Container("c", "data", "service", "i", mounts=mounts), None)
+    assert "VolumeOptions" not in body["HostConfig"]["Mounts"][0]
+
+
+def test_copied_files_and_folders_made_for_them_are_no_changes() -> None:
+    entries = [{"Path": path, "Kind": 1} for path in ("/new", "/new/a", "/new/b", "/new/mine", "/etc", "/etc/passwd")]
+    assert [one.path for one in translate.changes(entries, [], ["/new/a", "/new/b", "/etc/passwd"])] == [
+        "/new",
+        "/new/mine",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,27 @@ def test_an_engine_that_hangs_up_without_an_answer_went_away(tmp_path: Path) -> 
         pytest.raises(EngineUnreachable, match="went away"),
     ):
         Wire(endpoint).ask("GET", "/_ping")
+
+
+def test_a_stream_may_be_silent_for_as_long_as_it_likes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "CONNECT_TIMEOUT", 0.1)
+
+    def says_little(_number: int, caller: socket.socket) -> None:
+        heard = b""
+        while not heard.endswith(b"{}"):  # the body may come after the head
+            heard += caller.recv(65536)
+        caller.sendall(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nfirst")
+        assert caller.recv(100) == b"asked"
+        time.sleep(0.3)
+        caller.sendall(b"last")
+
+    with (
+        serving(tmp_path / "s", says_little) as endpoint,
+        Wire(endpoint).taken_over("/exec/1/start", {}) as (reader, sock),
+    ):
+        assert reader.read(5) == b"first"
+        sock.sendall(b"asked")
+        assert reader.read() == b"last"
 
 
 def test_an_engine_that_stays_silent_does_not_answer(tmp_path: Path) -> None:
