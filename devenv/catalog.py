@@ -51,12 +51,17 @@ class Catalog:
 
     def content(self, kind: Kind, name: str, file: EntryFile) -> bytes | None:
         """What stands in a file of an entry's folder; None when `file` is a folder."""
-        if file.source is None:
-            return None
+        return None if file.source is None else self._beside(kind, name, file.source)
+
+    def script(self, kind: Kind, name: str, source: str) -> str:
+        """A text file of an entry's folder."""
+        return self._beside(kind, name, source).decode("utf-8", "replace")
+
+    def _beside(self, kind: Kind, name: str, source: str) -> bytes:
         folder = self._file(kind, name, None).with_suffix("")
-        path = folder / file.source
+        path = folder / source
         if path.resolve().parent != folder.resolve():
-            raise DevenvError(f"`{file.source}` is not in the folder of {kind} `{name}`")
+            raise DevenvError(f"`{source}` is not in the folder of {kind} `{name}`")
         try:
             return path.read_bytes()
         except OSError as error:
@@ -103,6 +108,15 @@ def packages(
             f"Debian {suite} does not have {what} in version `{chosen}`", hint=f"it has: {have}", where=where
         )
     return chosen, versions[chosen]
+
+
+def chosen_version(entry: ServiceEntry | StackEntry, origin: Origin, suite: str, version: str | None) -> str:
+    """The version asked for, or the one that is taken when none is; empty when there is none."""
+    if version is not None:
+        return version
+    if origin == "debian":
+        return entry.debian.default.get(suite, "") if entry.debian is not None else ""
+    return entry.registry.default if entry.registry is not None else ""
 
 
 def check(project: Project, catalog: Catalog, place: toml.Locate) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from devenv import catalog, config
-from devenv.model.catalog import EntryDebian, ServiceEntry, StackEntry
+from devenv import catalog, config, reference
+from devenv.model.catalog import ServiceEntry, StackEntry
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made by scripts/reference.py; a test tells when it is out of date. -->\n"
@@ -71,7 +71,18 @@ def _type(schema: Mapping[str, Any]) -> str:
 def catalog_page() -> str:
     """Every service and stack of the catalog."""
     known = catalog.Catalog((catalog.data_folder(),))
-    lines = ["# The catalog", "", MADE, "Each entry is one file in `templates/services/` or `templates/stacks/`.", ""]
+    services = {name: known.service(name) for name in known.names("service")}
+    not_run = ", ".join(f"`{name}`" for name, one in services.items() if one.debian is None)
+    lines = [
+        "# The catalog",
+        "",
+        MADE,
+        "Each entry is one file in `templates/services/` or `templates/stacks/`; `devenv services` searches them.",
+        "",
+        "Every service that Debian trixie has is started by devenv's tests and used by its own protocol. Images of",
+        f"registries are not: the tests reach none. So these were written with care and never run here: {not_run}.",
+        "",
+    ]
     for name in known.names("service"):
         lines += _service(name, known.service(name))
     for name in known.names("stack"):
@@ -81,7 +92,7 @@ def catalog_page() -> str:
 
 def _service(name: str, entry: ServiceEntry) -> Iterator[str]:
     yield from (f"## Service `{name}`", "", f"{entry.summary}. [Its own documentation]({entry.docs})", "")
-    yield from _versions(entry.debian)
+    yield from _versions(entry)
     yield f"- Ports: {', '.join(f'{port} ({use})' for use, port in entry.ports.items())}"
     yield f"- Data: {', '.join(f'`{path}`' for path in entry.volumes.values()) or 'none'}"
     yield f"- Gives apps: {', '.join(f'`{one}`' for one in entry.provides)}"
@@ -96,14 +107,19 @@ def _service(name: str, entry: ServiceEntry) -> Iterator[str]:
 
 def _stack(name: str, entry: StackEntry) -> Iterator[str]:
     yield from (f"## Stack `{name}`", "", f"{entry.summary}. [Its own documentation]({entry.docs})", "")
-    yield from _versions(entry.debian)
+    yield from _versions(entry)
     yield f"- Setup runs again when one of these changes: {', '.join(f'`{one}`' for one in entry.inputs)}"
     yield ""
 
 
-def _versions(debian: EntryDebian | None) -> Iterator[str]:
-    for suite, packages in (debian.packages if debian else {}).items():
+def _versions(entry: ServiceEntry | StackEntry) -> Iterator[str]:
+    for suite, packages in (entry.debian.packages if entry.debian else {}).items():
         yield f"- Debian {suite}: {', '.join(f'`{version}`' for version in packages)}"
+    if entry.registry is not None:
+        name = reference.parse(entry.registry.image).name
+        tag = entry.registry.tag.replace("{version}", "VERSION")
+        versions = ", ".join(f"`{one}`" for one in entry.registry.versions)
+        yield f"- Registry: `{name}:{tag}`, {versions} and any other tag; without a version `{entry.registry.default}`"
 
 
 if __name__ == "__main__":

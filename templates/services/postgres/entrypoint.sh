@@ -34,7 +34,11 @@ create_database() {
     (SELECT FROM pg_database WHERE datname = :'name') \gexec" | run_sql -d postgres -v name="$1"
 }
 
-create_extension() { printf '%s' 'CREATE EXTENSION IF NOT EXISTS :"name" CASCADE' | run_sql -d "$1" -v name="$2"; }
+create_extension() {
+  # Everybody calls it by its project's name.
+  [ "$2" != pgvector ] || set -- "$1" vector
+  printf '%s' 'CREATE EXTENSION IF NOT EXISTS :"name" CASCADE' | run_sql -d "$1" -v name="$2"
+}
 
 create_extensions() { each "${DEVENV_EXTENSIONS:-}" create_extension "$1"; }
 
