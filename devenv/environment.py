@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from devenv import lockfile, plan, render, workspace
+from devenv import config, identity, lockfile, plan, render, supply, workspace
 from devenv.blueprint.containers import USERS
 from devenv.engine import apply, passwd, ports, readiness
 from devenv.engine.apply import StepEvent
 from devenv.engine.protocol import Engine, SeenImage
-from devenv.errors import Conflict, ImageError
+from devenv.errors import Conflict, DevenvError
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, SeenContainer, Step
+from devenv.model.pins import RegistryPin
 from devenv.model.progress import Progress
 from devenv.values import dataclass
 from devenv.workspace import Workspace
@@ -32,8 +33,30 @@ class SetupLine:
     text: str
 
 
-Tell = Callable[[StepEvent | Progress | SetupLine], None]
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The volume that a container holds is equal to the project's folder: so many files, folders and links."""
+
+    unit: str
+    paths: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something people should know though the work goes on."""
+
+    text: str
+
+
+Event = StepEvent | Progress | SetupLine | Filled | Remark
+Tell = Callable[[Event], None]
 """Hears what happens, from several threads."""
+
+Fill = Callable[[Container, threading.Event], int]
+"""Brings a folder into the volume that a files container holds; returns the number of paths.
+
+The event is set when nobody waits for it any more.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +84,7 @@ def prepare(
 
     Raises:
         Conflict: The instance belongs to another folder.
+        DevenvError: A volume holds data that its service cannot use in this version.
     """
     return _planned(workspace_, engine, wanted, again, {})
 
@@ -75,8 +99,31 @@ def _planned(
     """`prepare`, noting in `digests` the config digest of each image that was looked at, by key."""
     observed = engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
+    _check_data(workspace_, wanted, observed)
     images = _images(engine, wanted, observed, digests)
     return plan.make(wanted, observed, images=images, again=_failed(engine, wanted, observed) | dict(again or {}))
+
+
+def _check_data(workspace_: Workspace, wanted: Blueprint, observed: Observed) -> None:
+    """Refuse to start a service on data that it cannot use: it would end at once, again and again.
+
+    Raises:
+        DevenvError: With the way out.
+    """
+    there = {one.name: one.labels.get(labels.DATA) for one in observed.volumes}
+    for volume in wanted.volumes:
+        has, needed = there.get(volume.name), volume.labels.get(labels.DATA)
+        if has is None or needed is None or has == needed:
+            continue
+        unit = next(one.unit for one in wanted.containers for mount in one.mounts if mount.source == volume.name)
+        old = has.rpartition(" ")[2]
+        where = config.place(workspace_.folder, "services", unit, "version")
+        raise DevenvError(
+            f"`{unit}` is to be {needed} now, and its volume `{volume.name}` holds the data of {has}",
+            hint=f'`version = "{old}"` starts it as before; to move, dump the data with that version, let '
+            f"`devenv reset {unit}` begin anew with this one, and load the dump",
+            where=where or config.place(workspace_.folder, "services", unit),
+        )
 
 
 def converge(
@@ -85,43 +132,56 @@ def converge(
     wanted: Blueprint,
     *,
     tell: Tell,
+    ahead: Callable[[], None] = lambda: None,
+    fill: Fill | None = None,
     again: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Bring the environment to the blueprint, from any state.
 
     Args:
+        ahead: Called when there will be something for `fill` to do in a moment.
+        fill: For where folders are copied; called before anything that uses them starts.
         again: See `prepare`.
 
     Raises:
         NotReady: A container exited or did not become ready; the others stay.
     """
-    render.write(wanted, workspace_.folder)
-    work = _Work(workspace_, engine, wanted, tell)
+    render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
+    work = _Work(workspace_, engine, wanted, tell, ahead, fill)
     first = todo = _planned(workspace_, engine, wanted, again, work.digests)
     done: list[Step] = []
+    if _changes(todo).steps:
+        work.refill(todo.kept)
     for _ in range(ROUNDS):
         if not todo.steps:
             break
         apply.run(todo, work.perform, tell)
         done += todo.steps
         todo = _changes(prepare(workspace_, engine, wanted))
+    if done:
+        # Files that are made with a container are known only now.
+        render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
     return Outcome(tuple(done), first.kept, work.digests)
 
 
 def record(workspace_: Workspace, digests: Mapping[str, str], architecture: str) -> bool:
-    """Add the digests of images that the lockfile has none for; whether there were any."""
+    """Add the digests of built images that the lockfile has none for; whether there were any."""
     found = lockfile.read(workspace_.folder)
-    pins = None if found is None else found.debian.get(architecture)
+    pins = None if found is None else found.platforms.get(architecture)
     if found is None or pins is None or not digests.keys() - pins.images.keys():
         return False
     grown = replace(pins, images=dict(digests) | dict(pins.images))
-    lockfile.write(workspace_.folder, replace(found, debian=dict(found.debian) | {architecture: grown}))
+    lockfile.write(workspace_.folder, replace(found, platforms=dict(found.platforms) | {architecture: grown}))
     return True
 
 
-def take_down(engine: Engine, observed: Observed, *, volumes: bool, tell: Tell) -> Plan:
-    """Stop and remove what was observed; data stays unless `volumes`."""
-    todo = plan.teardown(observed, volumes=volumes)
+def take_down(engine: Engine, observed: Observed, *, volumes: bool, tell: Tell, cause: str = "devenv down") -> Plan:
+    """Stop and remove what was observed; data stays unless `volumes`.
+
+    Args:
+        cause: The command that asks for it.
+    """
+    todo = plan.teardown(observed, volumes=volumes, cause=cause)
 
     def perform(step: Step, _off: threading.Event) -> None:
         if step.verb == "stop":
@@ -167,17 +227,21 @@ def _images(engine: Engine, wanted: Blueprint, observed: Observed, digests: dict
         known = used.pop() if len(used) == 1 else None
         if known is not None:
             found[image.reference] = known
-        elif (there := _present(engine, image)) is not None:
+        elif (there := present(engine, image)) is not None:
             found[image.reference] = there.id
-            digests[image.key] = there.config_digest
+            if not isinstance(image.source, RegistryPin):
+                digests[image.key] = there.config_digest
     return found
 
 
-def _present(engine: Engine, image: Image) -> SeenImage | None:
+def present(engine: Engine, image: Image) -> SeenImage | None:
+    """The image as the engine has it; None when it does not, or has another under its name."""
     there = engine.image(image.reference)
-    if there is None or there.labels.get(labels.PIN) != image.key:
+    if there is None or image.digest not in (None, there.config_digest):
         return None
-    return there if image.digest in (None, there.config_digest) else None
+    # An image of a registry is known by its digest alone; what was built here tells which pin it was built from.
+    known = isinstance(image.source, RegistryPin) or there.labels.get(labels.PIN) == image.key
+    return there if known else None
 
 
 def _failed(engine: Engine, wanted: Blueprint, observed: Observed) -> dict[str, str]:
@@ -201,20 +265,33 @@ def _idles(container: Container, seen: SeenContainer) -> bool:
 class _Work:
     """Carries out single steps."""
 
-    def __init__(self, workspace_: Workspace, engine: Engine, wanted: Blueprint, tell: Tell) -> None:
+    def __init__(
+        self,
+        workspace_: Workspace,
+        engine: Engine,
+        wanted: Blueprint,
+        tell: Tell,
+        ahead: Callable[[], None],
+        fill: Fill | None,
+    ) -> None:
         self._workspace = workspace_
         self._engine = engine
         self._wanted = wanted
         self._tell = tell
+        self._ahead = ahead
+        self._fill = fill
+        # Each remark once, though every image may give cause for it.
+        self._remark = functools.cache(lambda line: tell(Remark(line)))
         self._images = {image.reference: image for image in wanted.images}
         self._containers = {one.name: one for one in wanted.containers}
         self._building = threading.Lock()
+        self._users = threading.Lock()
         self._started: set[str] = set()
         self.digests: dict[str, str] = {}
 
     def perform(self, step: Step, off: threading.Event) -> None:
         if step.kind == "image":
-            self._build(self._images[step.target], off)
+            self._bring(self._images[step.target], off)
         elif step.kind == "network":
             self._engine.create(self._wanted.network)
         elif step.kind == "volume":
@@ -222,26 +299,17 @@ class _Work:
         else:
             self._container(step, off)
 
-    def _build(self, image: Image, off: threading.Event) -> None:
-        from devenv.images import debian
-
-        assert image.recipe is not None
+    def _bring(self, image: Image, off: threading.Event) -> None:
+        """Pull or build an image; builds one after the other, for each keeps the engine busy by itself."""
+        report = functools.partial(self._progress, off)
+        bring = supply.Supply(self._engine, self._workspace.machine, report, self._remark)
+        if isinstance(image.source, RegistryPin):
+            bring.get(image)
+            return
         with self._building:
             if off.is_set():
                 raise apply.CalledOff
-            digest = debian.build(
-                image.recipe,
-                reference=image.reference,
-                engine=self._engine,
-                machine=self._workspace.machine,
-                report=functools.partial(self._progress, off),
-            )
-        if image.digest not in (None, digest):
-            raise ImageError(
-                f"image `{image.recipe.name}` came out as {digest}, the lockfile says {image.digest}",
-                hint="the same packages must give the same bytes: please report this",
-            )
-        self.digests[image.key] = digest
+            self.digests[image.key] = bring.get(image)
 
     def _progress(self, off: threading.Event, progress: Progress) -> None:
         """Pass a build's progress on; a build that was called off ends at its next report."""
@@ -260,15 +328,28 @@ class _Work:
                 self._engine.stop(name, container.stop_grace)
             case "create":
                 self._passwd(container)
-                self._engine.create(container, network=self._wanted.network.name)
+                self._engine.create(container, self._wanted.network.name if container.is_attached else None)
             case "start":
+                if container.kind == "files":
+                    self._ahead()
                 self._start(container)
             case "wait":
                 # Of a container that has run for long, the setup's output is old.
                 heard = functools.partial(self._heard, container.unit) if name in self._started else None
                 readiness.wait(self._engine, name, container, off=off, heard=heard)
+                self._filled(container, off)
             case verb:
                 raise AssertionError(f"no container step: {verb}")
+
+    def refill(self, kept: Collection[str]) -> None:
+        """See that volumes whose containers stay are equal to their folders, before others that use them start."""
+        for container in self._wanted.containers:
+            if container.name in kept:
+                self._filled(container, threading.Event())
+
+    def _filled(self, container: Container, off: threading.Event) -> None:
+        if container.kind == "files" and self._fill is not None:
+            self._tell(Filled(container.unit, self._fill(container, off)))
 
     def _heard(self, unit: str, line: str) -> None:
         if line.strip():
@@ -288,7 +369,9 @@ class _Work:
             ) from error
 
     def _passwd(self, container: Container) -> None:
+        """Make the file that names the user inside; apps of one image share it, so one after the other."""
         for mount in container.mounts:
             if mount.target == USERS and container.user is not None:
-                path = Path(mount.source)
-                passwd.make(self._engine, container.image, path, user=container.user, instance=self._wanted.instance)
+                path, instance = Path(mount.source), self._wanted.instance
+                with self._users:
+                    passwd.make(self._engine, container.image, path, user=container.user, instance=instance)

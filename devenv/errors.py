@@ -3,6 +3,7 @@
 DevenvError                 exit 1   the project is wrong
 ├── Problems                exit 1   several mistakes, reported at once
 ├── LockfileError           exit 1   missing, stale, tampered or foreign `devenv.lock`
+│   └── LockfileConflict    exit 1   it holds both sides of a merge
 ├── UsageError              exit 2   the command line is wrong
 ├── EngineError             exit 4   the engine refused
 │   ├── EngineUnreachable   exit 4   no engine answers, or it is gone
@@ -69,6 +70,10 @@ class Problems(DevenvError):
 
 class LockfileError(DevenvError):
     """`devenv.lock` is missing, stale, tampered with, or not ours."""
+
+
+class LockfileConflict(LockfileError):
+    """`devenv.lock` holds both sides of a merge, which `devenv lock` can put together."""
 
 
 class UsageError(DevenvError):

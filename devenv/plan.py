@@ -6,7 +6,8 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 
 from devenv.model import labels
-from devenv.model.blueprint import Blueprint, Container, Observed, Plan, SeenContainer, Step
+from devenv.model.blueprint import Blueprint, Container, Observed, Plan, SeenContainer, Step, StepVerb
+from devenv.model.pins import RegistryPin
 
 
 def make(
@@ -38,14 +39,18 @@ def make(
     return Plan(tuple(steps), tuple(kept))
 
 
-def teardown(observed: Observed, *, volumes: bool) -> Plan:
-    """The steps that remove everything observed; data stays unless `volumes`."""
+def teardown(observed: Observed, *, volumes: bool, cause: str = "devenv down") -> Plan:
+    """The steps that remove everything observed; data stays unless `volumes`.
+
+    Args:
+        cause: The command that asks for it.
+    """
     containers = [
-        Step("remove", "container", one.name, "`devenv down`", unit=one.labels.get(labels.UNIT))
+        Step("remove", "container", one.name, f"`{cause}`", unit=one.labels.get(labels.UNIT))
         for one in observed.containers
     ]
     stops = [
-        Step("stop", "container", one.name, "`devenv down`", unit=one.labels.get(labels.UNIT))
+        Step("stop", "container", one.name, f"`{cause}`", unit=one.labels.get(labels.UNIT))
         for one in observed.containers
         if one.status in ("running", "paused", "restarting")
     ]
@@ -55,16 +60,17 @@ def teardown(observed: Observed, *, volumes: bool) -> Plan:
         for one in containers
     ]
     gone = tuple(one.id for one in containers)
-    rest = [Step("remove", "network", one.name, "`devenv down`", gone) for one in observed.networks]
+    rest = [Step("remove", "network", one.name, f"`{cause}`", gone) for one in observed.networks]
     if volumes:
-        rest += [Step("remove", "volume", one.name, "`devenv down --volumes`", gone) for one in observed.volumes]
+        rest += [Step("remove", "volume", one.name, f"`{cause}`", gone) for one in observed.volumes]
     return Plan((*stops, *containers, *rest))
 
 
 def _builds(blueprint: Blueprint, images: Mapping[str, str]) -> Iterator[Step]:
     for image in blueprint.images:
         if image.reference not in images:
-            yield Step("build", "image", image.reference, "missing")
+            verb: StepVerb = "pull" if isinstance(image.source, RegistryPin) else "build"
+            yield Step(verb, "image", image.reference, "missing")
 
 
 def _network(blueprint: Blueprint, observed: Observed) -> Iterator[Step]:
@@ -85,7 +91,7 @@ def _concerns(step: Step, container: Container) -> bool:
         return step.target == container.image
     if step.kind == "volume":
         return step.target in {mount.source for mount in container.mounts}
-    return step.kind == "network"
+    return step.kind == "network" and container.is_attached
 
 
 def _difference(
@@ -102,8 +108,11 @@ def _difference(
         return _changed(container.labels.get(labels.PARTS), seen.labels.get(labels.PARTS))
     if container.image in images and seen.image != images[container.image]:
         return "image rebuilt"
-    if alone:
+    if alone and container.is_attached:
         return "its network is gone"
+    if seen.status == "created" and any(mount.kind == "copy" for mount in container.mounts):
+        # Whoever created it may have ended before the files were in it.
+        return "it was never started"
     # A paused one cannot be asked to stop, and nobody says how long ago the world stood still for it.
     return f"it is {seen.status}" if seen.status in ("dead", "paused", "removing") else None
 
@@ -153,6 +162,7 @@ def _orphans(blueprint: Blueprint, there: tuple[SeenContainer, ...]) -> Iterator
     wanted = {one.name for one in blueprint.containers}
     for one in there:
         if one.name not in wanted:
-            cause = "no longer in `devenv.toml`"
+            held = one.labels.get(labels.KIND) == "files"
+            cause = "files are no longer copied" if held else "no longer in `devenv.toml`"
             unit = one.labels.get(labels.UNIT)
             yield Step("remove", "container", one.name, cause, unit=unit)

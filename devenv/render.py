@@ -2,56 +2,122 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv import blueprint, catalog
 from devenv import files as disk
-from devenv.blueprint import hashing
+from devenv.blueprint import containers, hashing
 from devenv.errors import DevenvError
-from devenv.model.blueprint import Blueprint
+from devenv.model.blueprint import Blueprint, Mount
+from devenv.model.pins import DerivedRecipe, ImageRecipe, RegistryPin
 
 if TYPE_CHECKING:
     import jinja2
 
 COMPOSE_LABELS = "com.docker.compose."
+BASE_DOCKERFILE = "base.Dockerfile"
+IGNORED = "*\n!/services/\n!/services/**\n!/stacks/\n!/stacks/**\n"
+"""What `.devenv/.gitignore` says: everything is made anew, but for the project's own entries of the catalog."""
 
 
 def fingerprint(wanted: Blueprint) -> str:
-    """The blueprint's hash, lower-case hex; an image counts by its key."""
-    return hashing.of(replace(wanted, images=tuple(replace(image, recipe=None) for image in wanted.images)))
+    """The blueprint's hash, lower-case hex; an image counts by its key, and a copied file by its content, too."""
+    images = [(image.reference, image.key) for image in wanted.images]
+    contents = [path.read_bytes() if path.is_file() else None for path in map(Path, _copied(wanted))]
+    return hashing.of([images, replace(wanted, images=()), *contents])
 
 
-def files(wanted: Blueprint) -> dict[str, str]:
+def files(wanted: Blueprint, environment_id: str) -> dict[str, str]:
     """The rendered files by path in the project, `.devenv/compose.yaml` first."""
-    environment = _environment()
     checked = {one.unit for one in wanted.containers if one.health}
-    compose = environment.get_template("compose.yaml.j2").render(
-        blueprint=wanted, checked=checked, blueprint_hash=fingerprint(wanted)
+    configs, left_out = _configs(wanted)
+    compose = _template("compose.yaml.j2").render(
+        blueprint=wanted,
+        checked=checked,
+        configs=configs,
+        left_out=left_out,
+        blueprint_hash=fingerprint(wanted),
+        environment_id=environment_id,
     )
-    recipes = {image.reference: image.recipe for image in wanted.images}
-    dockerfile = environment.get_template("Dockerfile.j2")
-    rendered = {blueprint.COMPOSE_FILE: compose}
+    return {blueprint.COMPOSE_FILE: compose} | dockerfiles(wanted)
+
+
+def _copied(wanted: Blueprint) -> tuple[str, ...]:
+    """The files that are copied into containers, each once."""
+    mounts = (mount for container in wanted.containers for mount in container.mounts if mount.kind == "copy")
+    return tuple(dict.fromkeys(mount.source for mount in mounts))
+
+
+def _configs(wanted: Blueprint) -> tuple[dict[str, tuple[str, str]], tuple[str, ...]]:
+    """Names and contents of the files that compose is to copy, by path, and the paths of those that are no text.
+
+    What is not made yet is in neither.
+    """
+    there = [path for path in _copied(wanted) if Path(path).is_file()]
+    texts = {path: _text(Path(path)) for path in there}
+    numbered = enumerate(((path, text) for path, text in texts.items() if text is not None), start=1)
+    configs = {path: (f"file-{number}", text) for number, (path, text) in numbered}
+    return configs, tuple(path for path, text in texts.items() if text is None)
+
+
+def _text(path: Path) -> str | None:
+    """A file's content; None where no compose file can hold it."""
+    try:
+        content = path.read_bytes().decode()
+        quoted(content)
+    except (DevenvError, ValueError):
+        return None
+    return content
+
+
+def dockerfiles(wanted: Blueprint) -> dict[str, str]:
+    """The apps' Dockerfiles by path in the project; nothing in them is of one machine."""
+    sources = {image.reference: image.source for image in wanted.images}
+    rendered: dict[str, str] = {}
     for container in wanted.containers:
-        recipe = recipes[container.image]
-        if container.kind == "app" and recipe is not None:
-            packages = sum(len(run) for layer in recipe.layers for run in layer.runs)
-            text = dockerfile.render(container=container, packages=packages)
-            rendered[f".devenv/{container.unit}/Dockerfile"] = text
+        source = sources[container.image]
+        if container.kind == "app" and not isinstance(source, RegistryPin):
+            folder = f".devenv/{container.unit}"
+            text = _template("Dockerfile.j2").render(container=container, packages=_count(source))
+            rendered[f"{folder}/Dockerfile"] = text
+            if isinstance(source, DerivedRecipe):
+                rendered[f"{folder}/{BASE_DOCKERFILE}"] = base_dockerfile(source)
     return rendered
 
 
-def write(wanted: Blueprint, folder: Path) -> tuple[str, ...]:
-    """Write the files that are not there as they must be; return the paths written."""
+def base_dockerfile(recipe: DerivedRecipe) -> str:
+    """The Dockerfile that an app's image of origin registry is built from."""
+    packages = [package for run in recipe.layer.runs for package in run] if recipe.layer else []
+    return _template("base.Dockerfile.j2").render(recipe=recipe, packages=packages)
+
+
+def argument(number: int) -> str:
+    """The build argument that names the image of a further stack, counted from 1."""
+    return f"STACK_{number}"
+
+
+def _count(source: ImageRecipe | DerivedRecipe) -> int:
+    layers = source.layers if isinstance(source, ImageRecipe) else filter(None, (source.layer,))
+    return sum(len(run) for layer in layers for run in layer.runs)
+
+
+def write(wanted: Blueprint, folder: Path, environment_id: Callable[[], str]) -> tuple[str, ...]:
+    """Write the files that are not there as they must be; return the paths written.
+
+    Args:
+        environment_id: Asked for only when there is something to write.
+    """
     mark = f"# blueprint {fingerprint(wanted)}\n"
     compose = folder / blueprint.COMPOSE_FILE
     if compose.is_file() and _second_line(compose) == mark:
         return ()
-    rendered = files(wanted)
-    disk.write(folder / ".devenv" / ".gitignore", "*\n")
+    rendered = files(wanted, environment_id())
+    disk.write(folder / ".devenv" / ".gitignore", IGNORED)
     # The compose file comes last: its mark says that all the others are there.
     for path in reversed(rendered):
         disk.write(folder / path, rendered[path], mode=0o600)
@@ -105,6 +171,10 @@ def _volume_key(source: str, instance: str, kind: str) -> str:
     return source.removeprefix(f"{instance}_") if kind == "volume" else source
 
 
+def _mounted(mounts: tuple[Mount, ...]) -> list[Mount]:
+    return [mount for mount in mounts if mount.kind != "copy"]
+
+
 def _own(labels: Mapping[str, str]) -> list[tuple[str, str]]:
     """Labels but those that compose sets itself."""
     return sorted((key, value) for key, value in labels.items() if not key.startswith(COMPOSE_LABELS))
@@ -114,6 +184,15 @@ def _seconds(value: float) -> str:
     return f"{value:g}s"
 
 
+def _pinned(pin: RegistryPin) -> str:
+    return f"{pin.reference.partition('@')[0]}@{pin.digest}"
+
+
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)
+
+
+@functools.cache
 def _environment() -> jinja2.Environment:
     import jinja2
 
@@ -123,12 +202,16 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 -- YAML and Dockerfiles, no HTML: every value goes through a filter below
     )
+    environment.tests["folder_of"] = lambda mount, container: containers.holds_folder(container, mount)
     environment.filters |= {
         "quote": quoted,
         "dockerfile": dockerfile_word,
         "exec_form": _exec_form,
         "volume_key": _volume_key,
+        "mounted": _mounted,
         "own": _own,
         "seconds": _seconds,
+        "pinned": _pinned,
+        "argument": argument,
     }
     return environment

@@ -6,19 +6,25 @@ import functools
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from devenv import blueprint, catalog, config, files, lockfile, toml
+from devenv import blueprint, catalog, config, files, lockfile, render, toml
 from devenv.catalog import Catalog
 from devenv.errors import Conflict, DevenvError, LockfileError
+from devenv.lockfile import wanted
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Observed, Placement
 from devenv.model.machine import Machine
-from devenv.model.pins import DebianPins, Lockfile
+from devenv.model.pins import Lockfile, Pins
 from devenv.model.project import Project
 from devenv.values import dataclass
 
+if TYPE_CHECKING:
+    from devenv.engine.protocol import Engine
+
 STATE = ".devenv/state.toml"
 USERS = ".devenv/passwd"
+_LAST = "last"
 # Below the range that kernels give to outgoing connections (32768 and up).
 PORTS = range(20000, 30000)
 # A file with more certificates than this is a whole bundle; fewer are additions to the system's.
@@ -70,7 +76,7 @@ def lock(workspace: Workspace) -> Lockfile:
     return found
 
 
-def pins(workspace: Workspace, found: Lockfile, architecture: str) -> DebianPins | None:
+def pins(workspace: Workspace, found: Lockfile, architecture: str) -> Pins | None:
     """The lockfile's pins for an architecture.
 
     Raises:
@@ -79,21 +85,61 @@ def pins(workspace: Workspace, found: Lockfile, architecture: str) -> DebianPins
     reasons = lockfile.stale(found, workspace.project, workspace.entries, architecture)
     if reasons:
         raise LockfileError(f"`{lockfile.NAME}` is stale: {'; '.join(reasons)}", hint="run `devenv lock`")
-    return found.debian.get(architecture)
+    return found.platforms.get(architecture)
 
 
-def resolve(workspace: Workspace, architecture: str) -> Blueprint:
-    """The blueprint for this checkout on this machine."""
+def resolve(workspace: Workspace, architecture: str, *, copies: bool = False) -> Blueprint:
+    """The blueprint for this checkout on this machine.
+
+    Args:
+        copies: Whether the apps' folders are copied; what `copies` or `copies_recorded` says.
+    """
     found = pins(workspace, lock(workspace), architecture) if needs_lock(workspace) else None
-    return blueprint.make(workspace.project, workspace.entries, found, placement(workspace))
+    return blueprint.make(workspace.project, workspace.entries, found, placement(workspace, copies=copies))
+
+
+def copies(workspace: Workspace, engine: Engine) -> bool:
+    """Whether the apps' folders are copied on this engine: as the project says, else unless it shares them.
+
+    What is found out is recorded, for commands that ask no engine.
+
+    Raises:
+        EngineUnreachable: It does not answer.
+    """
+    fixed = _fixed_copies(workspace.project)
+    if fixed is not None:
+        return fixed
+    from devenv.engine import shared
+
+    mode = "bind" if shared.shares(engine, workspace.folder, workspace.machine) else "copy"
+    known = _state(workspace, "sync")
+    if (known.get(_LAST), known.get(engine.address)) != (engine.address, mode):
+        _record(workspace, {"sync": {engine.address: mode, _LAST: engine.address}})
+    return mode == "copy"
+
+
+def copies_recorded(workspace: Workspace, address: str | None = None) -> bool:
+    """The same as it was last found out, on the engine of that address or on whichever was asked last; asks nothing."""
+    fixed = _fixed_copies(workspace.project)
+    if fixed is not None:
+        return fixed
+    known = _state(workspace, "sync")
+    mode: object = known.get(address, known.get(known.get(_LAST)))
+    return mode == "copy"
+
+
+def _fixed_copies(project: Project) -> bool | None:
+    if not project.apps or project.sync.mode == "bind":
+        return False
+    return True if project.sync.mode == "copy" else None
 
 
 def needs_lock(workspace: Workspace) -> bool:
     """Whether anything in the project has to be pinned."""
-    return bool(lockfile.requests(workspace.project, workspace.entries))
+    return bool(wanted.of(workspace.project, workspace.entries))
 
 
-def placement(workspace: Workspace) -> Placement:
+def placement(workspace: Workspace, *, copies: bool = False) -> Placement:
     """What this machine and checkout add; chooses and records host ports that have none yet."""
     machine = workspace.machine
     return Placement(
@@ -104,6 +150,7 @@ def placement(workspace: Workspace) -> Placement:
         certificates=_certificates(machine),
         env=_proxy(workspace, machine.proxy),
         passwd=None if machine.user.startswith("0:") else str(workspace.folder / USERS),
+        copies=copies,
     )
 
 
@@ -131,8 +178,7 @@ def guard(workspace: Workspace, observed: Observed) -> None:
 def _ports(workspace: Workspace) -> dict[str, int]:
     """Host ports by `<unit>/<port>`: fixed ones, then recorded ones, then free ones, which are recorded."""
     wanted = blueprint.service_ports(workspace.project, workspace.entries)
-    path = workspace.folder / STATE
-    known = _recorded(path)
+    known = {key: port for key, port in _state(workspace, "ports").items() if _is_port(port)}
     ports = {key: fixed or known.get(key, 0) for key, fixed in wanted.items()}
     missing = [key for key, port in ports.items() if not port]
     if missing:
@@ -140,16 +186,24 @@ def _ports(workspace: Workspace) -> dict[str, int]:
         for key in missing:
             ports[key] = _free_port(f"{workspace.folder}/{key}", taken)
             taken.add(ports[key])
-        files.write(workspace.folder / ".devenv" / ".gitignore", "*\n")
-        toml.update(path, {"ports": {key: ports[key] for key in missing}})
+        _record(workspace, {"ports": {key: ports[key] for key in missing}})
     return ports
 
 
-def _recorded(path: Path) -> dict[str, int]:
-    if not path.is_file():
-        return {}
-    table = toml.read(path, name=STATE).data.get("ports", {})
-    return {str(key): port for key, port in table.items() if isinstance(port, int) and 0 < port < 65536}
+def _is_port(value: object) -> bool:
+    return isinstance(value, int) and 0 < value < 65536
+
+
+def _state(workspace: Workspace, table: str) -> Mapping[Any, Any]:
+    """A table of what is recorded for this checkout; empty when there is none."""
+    path = workspace.folder / STATE
+    found = toml.read(path, name=STATE).data.get(table) if path.is_file() else None
+    return found if isinstance(found, dict) else {}
+
+
+def _record(workspace: Workspace, changes: Mapping[str, Any]) -> None:
+    files.write(workspace.folder / ".devenv" / ".gitignore", render.IGNORED)
+    toml.update(workspace.folder / STATE, changes)
 
 
 def _free_port(seed: str, taken: set[int]) -> int:

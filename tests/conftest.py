@@ -27,6 +27,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("real_lab", real, indirect=True)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long ones, so that two workers end at about the same time."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
 def _asks(metafunc: pytest.Metafunc) -> bool:
     return not {"lab", "real_lab"}.isdisjoint(metafunc.fixturenames)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from devenv import catalog, lockfile
 from devenv.catalog import Catalog
+from devenv.lockfile import wanted
 from devenv.model.blueprint import Placement
-from devenv.model.pins import DebianPins, Layer, LayerRequest, Lockfile, Package, Source
+from devenv.model.pins import DebianPins, Layer, LayerRequest, Lockfile, Package, Pins, RegistryPin, Source
 from devenv.model.project import App, Project, Service, StackRequest
 
 EPOCH = 1_760_000_000
@@ -27,17 +30,40 @@ def layer(request: LayerRequest) -> Layer:
     )
 
 
-def pins(project: Project, **changes: Any) -> DebianPins:
-    layers = {one.name: layer(one) for one in lockfile.requests(project, CATALOG)}
+def image(reference: str, version: str = "1.0") -> RegistryPin:
+    digests = [f"sha256:{hashlib.sha256(f'{reference} {version} {what}'.encode()).hexdigest()}" for what in "imc"]
+    return RegistryPin(reference, digests[0], digests[1], digests[2], version, EPOCH)
+
+
+def pins(project: Project, **changes: Any) -> Pins:
+    """Pins for all that the project wants."""
+    asked = wanted.of(project, CATALOG)
     source = Source("debian", "trixie", "main", EPOCH, "0" * 64)
+    layers = {one.name: layer(one) for one in asked.layers}
+    registry = {one: image(one) for one in asked.images}
+    added = {
+        one.name: replace(layer(one), name=f"packages/{one.name}", parent=registry[one.parent or ""].manifest)
+        for one in asked.added
+    }
     values: dict[str, Any] = {
         "architecture": "amd64",
-        "suite": project.suite,
-        "sources": (source,),
-        "layers": layers,
-        "images": {},
+        "debian": DebianPins("amd64", project.suite, (source,), layers) if layers else None,
+        "registry": registry,
+        "added": added,
     }
-    return DebianPins(**(values | changes))
+    return Pins(**(values | changes))
+
+
+def layers(lock: Lockfile) -> Mapping[str, Layer]:
+    debian = lock.platforms["amd64"].debian
+    return debian.layers if debian else {}
+
+
+def with_layers(lock: Lockfile, layers: Mapping[str, Layer]) -> Lockfile:
+    """The lockfile with other layers of Debian packages."""
+    pins = lock.platforms["amd64"]
+    assert pins.debian is not None
+    return replace(lock, platforms={"amd64": replace(pins, debian=replace(pins.debian, layers=layers))})
 
 
 def lock(project: Project) -> Lockfile:

@@ -16,11 +16,14 @@ ROOT = Path(__file__).parents[1]
 # From the bottom up: a module imports its own layer and lower ones.
 LAYERS = (
     ("errors", "files", "values"),
-    ("model", "toml"),
+    ("model", "patterns", "reference", "toml"),
     ("config", "catalog", "lockfile"),
     ("blueprint", "render", "plan"),
     ("engine", "images", "sync"),
-    ("addresses", "environment", "pinning", "running", "workspace"),
+    (
+        *("addresses", "drift", "editing", "environment", "git", "identity", "judging", "live", "merging", "pinning"),
+        *("reporting", "running", "supply", "upgrades", "verifying", "workspace"),
+    ),
     ("commands",),
     ("cli", "ui", "__main__"),
 )
@@ -28,7 +31,7 @@ LAYERS = (
 HOMES: Mapping[str, tuple[str, ...]] = {
     # Requests brings it.
     "certifi": ("devenv.images",),
-    "docker": ("devenv.engine.docker",),
+    "docker": ("devenv.engine.docker", "devenv.engine.credentials"),
     "jinja2": ("devenv.render",),
     "platformdirs": ("devenv.config",),
     "pydantic": ("devenv.catalog",),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import graphlib
+import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
+from devenv import catalog
 from devenv.blueprint import containers, hashing, images
 from devenv.catalog import Catalog
 from devenv.model import labels
-from devenv.model.blueprint import Blueprint, Container, Image, Network, Placement, Volume
-from devenv.model.pins import DebianPins
+from devenv.model.blueprint import Blueprint, Container, Image, Mount, Network, Placement, Volume
+from devenv.model.pins import Pins
 from devenv.model.project import App, Project, Service
 
 COMPOSE_FILE = ".devenv/compose.yaml"
@@ -33,7 +37,7 @@ _FIXED = (
 )
 
 
-def make(project: Project, entries: Catalog, pins: DebianPins | None, placement: Placement) -> Blueprint:
+def make(project: Project, entries: Catalog, pins: Pins | None, placement: Placement) -> Blueprint:
     """Resolve everything that must exist.
 
     Args:
@@ -49,6 +53,8 @@ def make(project: Project, entries: Catalog, pins: DebianPins | None, placement:
         units[service.name] = containers.for_service(project, service, entries, image, placement)
     for app in project.apps:
         image = found.setdefault(f"app {app.name}", images.for_app(project, app, entries, pins))
+        if placement.copies:
+            units.setdefault(containers.files_unit(project, app), containers.for_files(project, app, image, placement))
         provided = variables(project, entries, needs(project, app))
         units[app.name] = containers.for_app(project, app, entries, image, placement, provided)
     return Blueprint(
@@ -57,7 +63,7 @@ def make(project: Project, entries: Catalog, pins: DebianPins | None, placement:
         folder=placement.folder,
         images=tuple({image.reference: image for image in found.values()}.values()),
         network=_network(placement),
-        volumes=_volumes(placement, units.values()),
+        volumes=_volumes(placement, units.values(), _data(project, entries, placement)),
         containers=tuple(_labelled(units[name], placement) for name in _ordered(units)),
     )
 
@@ -113,12 +119,28 @@ def _network(placement: Placement) -> Network:
     )
 
 
-def _volumes(placement: Placement, units: Iterable[Container]) -> tuple[Volume, ...]:
+def _volumes(placement: Placement, units: Iterable[Container], data: Mapping[str, str]) -> tuple[Volume, ...]:
     names = {mount.source for unit in units for mount in unit.mounts if mount.kind == "volume"}
     prefix = f"{placement.instance}_"
+    own = {name: {labels.DATA: data[name]} if name in data else {} for name in names}
     return tuple(
-        Volume(name, _common(placement) | {labels.COMPOSE_VOLUME: name.removeprefix(prefix)}) for name in sorted(names)
+        Volume(name, _common(placement) | {labels.COMPOSE_VOLUME: name.removeprefix(prefix)} | own[name])
+        for name in sorted(names)
     )
+
+
+def _data(project: Project, entries: Catalog, placement: Placement) -> dict[str, str]:
+    """What can use the data in volumes, by their names, where not every version can: `postgres 17`."""
+    found: dict[str, str] = {}
+    for service in project.services:
+        entry = entries.service(service.use) if service.use else None
+        if entry is None or entry.data == "any":
+            continue
+        number = re.match(r"\d+", catalog.chosen_version(entry, service.origin, project.suite, service.version))
+        if number is not None:
+            volumes = [containers.volume(service, placement.instance, name) for name in entry.volumes]
+            found |= dict.fromkeys(volumes, f"{service.use} {number.group()}")
+    return found
 
 
 def _common(placement: Placement) -> dict[str, str]:
@@ -132,6 +154,9 @@ def _common(placement: Placement) -> dict[str, str]:
 def _labelled(container: Container, placement: Placement) -> Container:
     """Add the labels that tell devenv and compose what this container is, the hash of its configuration included."""
     parts = {name: hashing.of(getattr(container, name))[:8] for name in _FIXED}
+    copied = [mount for mount in container.mounts if mount.kind == "copy"]
+    if copied:
+        parts["mounts"] = hashing.of([container.mounts, _copied(copied)])[:8]
     config = hashing.of(parts)
     own = {
         labels.UNIT: container.unit,
@@ -147,4 +172,15 @@ def _labelled(container: Container, placement: Placement) -> Container:
         labels.COMPOSE_CONFIG_FILES: f"{placement.folder}/{COMPOSE_FILE}",
         labels.COMPOSE_DEPENDS_ON: ",".join(f"{name}:service_healthy:false" for name in container.needs),
     }
+    if copied:
+        own[labels.COPIED] = json.dumps([mount.target for mount in copied], separators=(",", ":"))
     return replace(container, labels=_common(placement) | own, config_hash=config)
+
+
+def _copied(mounts: Iterable[Mount]) -> dict[str, str]:
+    """Hashes of the project's own files among those: a mounted one shows a change by itself, a copied one does not.
+
+    The machine's are named by what they hold, and passwd is made only when the container is.
+    """
+    own = (mount for mount in mounts if mount.target not in (containers.USERS, containers.CERTIFICATES))
+    return {mount.target: hashlib.sha256(Path(mount.source).read_bytes()).hexdigest() for mount in own}

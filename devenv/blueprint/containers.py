@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import posixpath
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from devenv import catalog
 from devenv.blueprint import images, setup, substitute
 from devenv.catalog import Catalog
 from devenv.errors import DevenvError
-from devenv.model.blueprint import Container, Health, Image, Mount, Placement, Port, Probe, Readiness
+from devenv.model.blueprint import Container, Health, Image, Mount, MountKind, Placement, Port, Probe, Readiness
 from devenv.model.catalog import EntryOption, ServiceEntry
 from devenv.model.project import App, Option, Project, Ready, Service
 
@@ -30,38 +32,82 @@ HEALTH_INTERVAL, HEALTH_TIMEOUT, HEALTH_RETRIES = 5.0, 5.0, 5
 
 
 def for_service(project: Project, service: Service, entries: Catalog, image: Image, placement: Placement) -> Container:
-    """The container of a service from the catalog."""
-    assert service.use is not None
-    entry = entries.service(service.use)
-    values = _values(project, service, entry)
-    return Container(
+    """The container of a service."""
+    plain = Container(
         name=f"{placement.instance}-{service.name}-1",
         unit=service.name,
         kind="service",
         image=image.reference,
-        command=(*substitute.each(entry.command, values), *_arguments(service, entry)) or None,
+        limits=service.limits,
+    )
+    if service.use is None:
+        return _by_image(service, plain, placement)
+    return _of_catalog(project, service, entries, plain, placement)
+
+
+def _of_catalog(
+    project: Project, service: Service, entries: Catalog, plain: Container, placement: Placement
+) -> Container:
+    assert service.use is not None
+    entry = entries.service(service.use)
+    values = _values(project, service, entry)
+    command = (*substitute.each(entry.command, values), *_arguments(service, entry))
+    return replace(
+        plain,
+        command=(*_wrapper(service, entries, entry), *command) or None,
         env=_surroundings(placement) | substitute.table(entry.env, values) | dict(service.env),
         mounts=(
-            *(
-                Mount("volume", f"{placement.instance}_{service.name}-{name}", target)
-                for name, target in (dict(entry.volumes) | dict(service.volumes)).items()
-            ),
+            *_volumes(dict(entry.volumes) | dict(service.volumes), service, placement),
             *_option_files(project, service, entry, placement),
             *_certificates(placement),
         ),
-        ports=tuple(
-            Port(port, placement.ports[f"{service.name}/{port}"])
-            for port in entry.ports.values()
-            if f"{service.name}/{port}" in placement.ports
-        ),
+        ports=_published(service, tuple(entry.ports.values()), placement),
         readiness=_readiness((service.ready,) if service.ready else _filled(entry.ready, values), ()),
         health=_health(_probe_command(service.ready, ()))
         if service.ready
         else _health(substitute.each(entry.health, values)),
-        limits=service.limits,
         stop_signal=entry.stop_signal or None,
         stop_grace=entry.stop_grace,
     )
+
+
+def _by_image(service: Service, plain: Container, placement: Placement) -> Container:
+    """The container of a service that the catalog does not know: the image's own defaults, and what is said of it.
+
+    Without `ready` its first port must accept connections; the image's own health check stays.
+    """
+    return replace(
+        plain,
+        command=service.command or None,
+        env=_surroundings(placement) | dict(service.env),
+        mounts=(*_volumes(service.volumes, service, placement), *_certificates(placement)),
+        ports=_published(service, service.ports, placement),
+        readiness=_readiness((service.ready,) if service.ready else (), service.ports),
+        health=_health(_probe_command(service.ready, service.ports)) if service.ready else None,
+    )
+
+
+def _volumes(volumes: Mapping[str, str], service: Service, placement: Placement) -> tuple[Mount, ...]:
+    return tuple(Mount("volume", volume(service, placement.instance, name), target) for name, target in volumes.items())
+
+
+def volume(service: Service, instance: str, name: str) -> str:
+    """What the engine calls a volume of a service."""
+    return f"{instance}_{service.name}-{name}"
+
+
+def _published(service: Service, ports: tuple[int, ...], placement: Placement) -> tuple[Port, ...]:
+    chosen = ((port, placement.ports.get(f"{service.name}/{port}")) for port in ports)
+    return tuple(Port(port, host) for port, host in chosen if host is not None)
+
+
+def _wrapper(service: Service, entries: Catalog, entry: ServiceEntry) -> tuple[str, ...]:
+    """What a registry's image is told to run first, so that it knows the options that ours knows by itself."""
+    if service.origin != "registry" or entry.registry is None or not entry.registry.wrapper:
+        return ()
+    assert service.use is not None
+    script = entries.script("service", service.use, entry.registry.wrapper)
+    return ("/bin/sh", "-c", script, "devenv-wrapper")
 
 
 def for_app(
@@ -73,7 +119,9 @@ def for_app(
     values = {"home": images.HOME}
     paths = [path for stack in stacks for path in substitute.each(stack.path, values)]
     stack_env = {key: value for stack in stacks for key, value in substitute.table(stack.env, values).items()}
-    base_env = {"HOME": images.HOME, "PATH": ":".join((*paths, images.PATH))} | stack_env
+    # An image that the project names itself knows best where its programs are.
+    path = {} if app.image else {"PATH": ":".join((*paths, images.PATH))}
+    base_env = {"HOME": images.HOME} | path | stack_env
     run = ("/bin/sh", "-c", app.run) if app.run else ("sleep", "infinity")
     return Container(
         name=f"{placement.instance}-{app.name}-1",
@@ -87,18 +135,55 @@ def for_app(
         user=placement.user,
         working_dir=images.WORK,
         mounts=(
-            Mount("bind", _inside(project, app.dir, f"`dir` of app `{app.name}`", placement), images.WORK),
+            _folder(project, app, placement),
             Mount("volume", f"{placement.instance}_{app.like or app.name}-home", images.HOME),
             *_passwd(placement, image),
             *_certificates(placement),
         ),
         ports=tuple(Port(port, placement.ports.get(f"{app.name}/{port}", port)) for port in app.ports),
-        needs=app.needs,
+        needs=(*app.needs, files_unit(project, app)) if placement.copies else app.needs,
         setup=bool(now.commands),
         readiness=_readiness((app.ready,) if app.ready else (), app.ports),
         health=_health(_app_health(app, now)),
         limits=app.limits,
     )
+
+
+def for_files(project: Project, app: App, image: Image, placement: Placement) -> Container:
+    """The container that holds the volume of an app's folder, so that files can be brought in before the app starts."""
+    unit = files_unit(project, app)
+    return Container(
+        name=f"{placement.instance}-{unit}-1",
+        unit=unit,
+        kind="files",
+        image=image.reference,
+        # A new volume is root's, and the app has to write there.
+        entrypoint=("/bin/sh", "-c", 'chown -h "$1" . && exec sleep infinity', "devenv-files"),
+        command=(placement.user,),
+        user="0:0",
+        working_dir=images.WORK,
+        mounts=(_folder(project, app, placement),),
+        stop_signal="SIGTERM",
+        stop_grace=1,
+    )
+
+
+def files_unit(project: Project, app: App) -> str:
+    """The unit that holds an app's folder; apps of one folder share it, it is called after the first of them."""
+    folder = posixpath.normpath(app.dir)
+    return f"{next(one.name for one in project.apps if posixpath.normpath(one.dir) == folder)}.files"
+
+
+def _folder(project: Project, app: App, placement: Placement) -> Mount:
+    folder = _inside(project, app.dir, f"`dir` of app `{app.name}`", placement)
+    if not placement.copies:
+        return Mount("bind", folder, images.WORK)
+    return Mount("volume", f"{placement.instance}_{files_unit(project, app).replace('.', '-')}", images.WORK)
+
+
+def holds_folder(container: Container, mount: Mount) -> bool:
+    """Whether a mount is the volume of an app's folder, in which nothing of the image may appear."""
+    return mount.kind == "volume" and mount.target == images.WORK and container.kind != "service"
 
 
 def provides(
@@ -116,6 +201,14 @@ def provides(
     main = next(iter(entry.ports.values()), 0)
     values = _values(project, service, entry) | {"host": host, "port": str(ports.get(main, main))}
     return substitute.table(entry.provides, values)
+
+
+def client(project: Project, service: Service, entries: Catalog) -> tuple[str, ...]:
+    """The command that talks to a service from inside its container; () when the catalog knows none."""
+    if service.use is None:
+        return ()
+    entry = entries.service(service.use)
+    return substitute.each(entry.client, _values(project, service, entry))
 
 
 @functools.cache
@@ -175,11 +268,10 @@ def _files(
             raise DevenvError(f"{what}: no file matches `{glob}`", hint="paths are relative to `devenv.toml`")
         found += [path for path in matching if path not in found]
     return tuple(
-        Mount(
-            "bind",
+        _file(
+            placement,
             _inside(project, path.relative_to(project.root).as_posix(), what, placement),
             f"{option.into}/{number:03}-{path.name}",
-            read_only=True,
         )
         for number, path in enumerate(found, start=10)
     )
@@ -204,13 +296,19 @@ def _surroundings(placement: Placement) -> dict[str, str]:
 def _certificates(placement: Placement) -> tuple[Mount, ...]:
     if placement.certificates is None:
         return ()
-    return (Mount("bind", placement.certificates, CERTIFICATES, read_only=True),)
+    return (_file(placement, placement.certificates, CERTIFICATES),)
 
 
 def _passwd(placement: Placement, image: Image) -> tuple[Mount, ...]:
     if placement.passwd is None:
         return ()
-    return (Mount("bind", f"{placement.passwd}/{image.key[:16]}", USERS, read_only=True),)
+    return (_file(placement, f"{placement.passwd}/{image.key[:16]}", USERS),)
+
+
+def _file(placement: Placement, source: str, target: str) -> Mount:
+    """A single file of the host, to be read only."""
+    kind: MountKind = "copy" if placement.copies else "bind"
+    return Mount(kind, source, target, read_only=True)
 
 
 def _filled(ready: tuple[Ready, ...], values: substitute.Values) -> tuple[Ready, ...]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from devenv import catalog, lockfile
 from devenv.blueprint import hashing, substitute
 from devenv.catalog import Catalog
-from devenv.errors import DevenvError, LockfileError
+from devenv.errors import LockfileError
+from devenv.lockfile import wanted
 from devenv.model.blueprint import Image
 from devenv.model.catalog import EntryDebian
-from devenv.model.pins import DebianPins, ImageConfig, ImageFile, ImageRecipe, Layer
-from devenv.model.project import App, Project, Service
+from devenv.model.pins import DebianPins, DerivedRecipe, ImageConfig, ImageFile, ImageRecipe, Layer, Pins, RegistryPin
+from devenv.model.project import App, Project, Service, StackRequest
 
 BUILD_FORMAT = 1
 """Raised whenever the builder would make other bytes from the same recipe."""
+DERIVED_FORMAT = 1
+"""The same for images on top of a registry's."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOME = "/home/dev"
@@ -42,18 +45,20 @@ def _contents(layer: Layer) -> list[list[str]]:
     return [[f"{one.name} {one.version} {one.architecture} {one.sha256}" for one in run] for run in layer.runs]
 
 
-def for_app(project: Project, app: App, entries: Catalog, pins: DebianPins | None) -> Image:
+def for_app(project: Project, app: App, entries: Catalog, pins: Pins | None) -> Image:
     """The image an app runs."""
-    _refuse_registry(app.origin, app.image, f"app `{app.name}`")
-    requests = lockfile.app_layers(project, app, entries)
-    layers = (lockfile.BASE, *(one.name for one in requests))
     name = f"{project.name}-{app.like or app.name}"
+    if app.origin == "registry":
+        return _derived(name, project, app, entries, pins)
+    requests = wanted.app_layers(project, app, entries)
+    layers = (lockfile.BASE, *(one.name for one in requests))
     return _debian(name, layers, pins, ImageConfig({"PATH": PATH}, working_dir=WORK))
 
 
-def for_service(project: Project, service: Service, entries: Catalog, pins: DebianPins | None) -> Image:
+def for_service(project: Project, service: Service, entries: Catalog, pins: Pins | None) -> Image:
     """The image a service runs."""
-    _refuse_registry(service.origin, service.image, f"service `{service.name}`")
+    if service.origin == "registry":
+        return pulled(_registry_pin(pins, wanted.service_image(service, entries)))
     assert service.use is not None
     entry = entries.service(service.use)
     assert entry.debian is not None
@@ -61,7 +66,7 @@ def for_service(project: Project, service: Service, entries: Catalog, pins: Debi
         entry.debian, what=f"service `{service.use}`", suite=project.suite, version=service.version, where=None
     )
     values = {"version": version}
-    layer = lockfile.service_layer(project, service, entries).name
+    layer = wanted.service_layer(project, service, entries).name
     config = ImageConfig(
         env={"PATH": ":".join((*substitute.each(entry.debian.path, values), PATH))},
         entrypoint=substitute.each(entry.debian.entrypoint, values),
@@ -74,12 +79,59 @@ def for_service(project: Project, service: Service, entries: Catalog, pins: Debi
     return _debian(service.use, (lockfile.BASE, layer), pins, config, files=files, drop=entry.debian.drop)
 
 
-def _refuse_registry(origin: str, image: str | None, what: str) -> None:
-    if origin == "registry" or image is not None:
-        raise DevenvError(
-            f"{what} comes from a registry, which this version of devenv cannot pull from",
-            hint='set `images = "debian"` at the top of `devenv.toml`, or a `stack` instead of an `image`',
-        )
+def pulled(pin: RegistryPin) -> Image:
+    """A registry's image as it is."""
+    name = pin.reference.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return _image(name, hashing.of(["registry", pin.config]), pin, pin.config)
+
+
+def derived_key(recipe: DerivedRecipe) -> str:
+    """The identity of an image on top of a registry's: SHA-256 over everything that decides its bytes."""
+    return hashing.of(
+        [
+            DERIVED_FORMAT,
+            recipe.architecture,
+            recipe.base.config,
+            [[pin.config, paths] for pin, paths in recipe.copied],
+            [recipe.layer.epoch, _contents(recipe.layer)] if recipe.layer else [],
+            recipe.files,
+        ]
+    )
+
+
+def _derived(name: str, project: Project, app: App, entries: Catalog, pins: Pins | None) -> Image:
+    base, *others = (_registry_pin(pins, one) for one in wanted.app_images(project, app, entries))
+    assert pins is not None
+    folders = [_copied(entries, stack) for stack in app.stacks[1:]]
+    recipe = DerivedRecipe(
+        name=name,
+        architecture=pins.architecture,
+        base=base,
+        copied=tuple(zip(others, folders, strict=True)),
+        layer=_added(pins, app.like or app.name, base) if app.packages else None,
+        files=_FOLDERS,
+    )
+    identity = derived_key(recipe)
+    return _image(name, identity, recipe, pins.images.get(identity))
+
+
+def _copied(entries: Catalog, stack: StackRequest) -> tuple[str, ...]:
+    entry = entries.stack(stack.name).registry
+    return entry.copied if entry else ()
+
+
+def _registry_pin(pins: Pins | None, name: str) -> RegistryPin:
+    pin = pins.registry.get(name) if pins else None
+    if pin is None:
+        raise LockfileError(f"`{lockfile.NAME}` has no pin for `{name}`", hint="run `devenv lock`")
+    return pin
+
+
+def _added(pins: Pins, name: str, base: RegistryPin) -> Layer:
+    layer = pins.added.get(name)
+    if layer is None or layer.parent != base.manifest:
+        raise LockfileError(f"`{lockfile.NAME}` has no packages for app `{name}`", hint="run `devenv lock`")
+    return layer
 
 
 def _entry_files(entries: Catalog, name: str, debian: EntryDebian) -> tuple[ImageFile, ...]:
@@ -91,25 +143,30 @@ def _entry_files(entries: Catalog, name: str, debian: EntryDebian) -> tuple[Imag
 def _debian(
     name: str,
     layers: tuple[str, ...],
-    pins: DebianPins | None,
+    pins: Pins | None,
     config: ImageConfig,
     *,
     files: tuple[ImageFile, ...] = (),
     drop: tuple[str, ...] = (),
 ) -> Image:
-    if pins is None:
+    if pins is None or pins.debian is None:
         raise LockfileError(f"`{lockfile.NAME}` has no Debian packages", hint="run `devenv lock`")
+    debian = pins.debian
     recipe = ImageRecipe(
         name=name,
         architecture=pins.architecture,
-        layers=tuple(_layer(pins, one) for one in layers),
+        layers=tuple(_layer(debian, one) for one in layers),
         files={lockfile.BASE: _FOLDERS} | ({layers[-1]: files} if files else {}),
         drop={layers[-1]: drop} if drop else {},
         config=config,
     )
     identity = key(recipe)
+    return _image(name, identity, recipe, pins.images.get(identity))
+
+
+def _image(name: str, identity: str, source: ImageRecipe | DerivedRecipe | RegistryPin, digest: str | None) -> Image:
     # No registry has this host name, so an engine that lacks the image cannot fetch a stranger's.
-    return Image(f"localhost/devenv/{name}:{identity[:16]}", identity, recipe, pins.images.get(identity))
+    return Image(f"localhost/devenv/{name}:{identity[:16]}", identity, source, digest)
 
 
 def _layer(pins: DebianPins, name: str) -> Layer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,13 @@ def of(project: Project, app: App, entries: Catalog, image_key: str) -> Setup:
 
 def _matching(folder: Path, globs: tuple[str, ...]) -> Iterator[Path]:
     for glob in globs:
-        yield from folder.glob(glob.lstrip("/"))
+        for path in folder.glob(_globbed(glob)):
+            yield from path.rglob("*") if path.is_dir() else (path,)
+
+
+def _globbed(pattern: str) -> str:
+    """A pattern as `Path.glob` takes it: several stars stand for folders, or else for one."""
+    return "/".join(part if part == "**" else re.sub(r"\*+", "*", part) for part in pattern.strip("/").split("/"))
 
 
 def _named(folder: Path, commands: tuple[str, ...]) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Abort as Abort
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
 from devenv.cli import session, verbs
@@ -18,8 +18,12 @@ from devenv.errors import UsageError
 from devenv.ui import parameters, screen
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from devenv.addresses import Address
+    from devenv.commands.inside import Terminal
     from devenv.engine.protocol import Chunk
+    from devenv.live import Background
 
 
 class _Commands(TyperGroup):
@@ -34,6 +38,13 @@ class _Commands(TyperGroup):
         if command is not None:
             parameters.shorten(command, ctx)
         return command
+
+
+class _Connect(TyperCommand):
+    """Takes `-- ARGUMENTS…` without a service, which `--` in front would make the first argument."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, ["", *args] if args[:1] == ["--"] else args)
 
 
 app = typer.Typer(
@@ -88,6 +99,7 @@ def up(
 def down(
     context: typer.Context,
     volumes: Annotated[bool, typer.Option("--volumes", "-v", help="Remove the data of the services too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="With --volumes: even if files inside differ.")] = False,
     as_json: Json = False,
 ) -> None:
     """Stop and remove what `up` made; the services' data stays."""
@@ -95,8 +107,9 @@ def down(
     from devenv.ui import progress, results
 
     project, engine = session.workspace(context.obj), session.engine(context.obj)
+    background = session.background(context.obj, project, engine)
     with session.locked(project, engine), progress.drawn(as_json=as_json) as tell:
-        result = down_command.run(project, engine, volumes=volumes, tell=tell)
+        result = down_command.run(project, engine, background, volumes=volumes, tell=tell, force=force)
     results.down(result, as_json=as_json)
 
 
@@ -131,9 +144,9 @@ def exec_(
     from devenv.commands import inside
 
     project, engine = session.workspace(context.obj), session.engine(context.obj)
+    background = session.background(context.obj, project, engine)
     argv = command[1:] if command[:1] == ["--"] else command
-    code = inside.execute(project, engine, unit, argv, interactive=screen.is_interactive(), write=_write)
-    raise typer.Exit(code)
+    raise typer.Exit(inside.execute(project, engine, background, unit, argv, _terminal(inside)))
 
 
 @app.command()
@@ -144,8 +157,8 @@ def shell(context: typer.Context, unit: Unit = None) -> None:
     project, engine = session.workspace(context.obj), session.engine(context.obj)
     if not screen.is_interactive():
         raise UsageError("`devenv shell` needs a terminal", hint="in scripts, use `devenv exec`")
-    name = unit or inside.default_app(project)
-    raise typer.Exit(inside.execute(project, engine, name, inside.SHELL, interactive=True, write=_write))
+    name, background = unit or inside.default_app(project), session.background(context.obj, project, engine)
+    raise typer.Exit(inside.execute(project, engine, background, name, inside.SHELL, _terminal(inside)))
 
 
 @app.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -160,7 +173,26 @@ def run_(
     project, engine = session.workspace(context.obj), session.engine(context.obj)
     more = arguments or []
     more = more[1:] if more[:1] == ["--"] else more
-    raise typer.Exit(inside.task(project, engine, task, more, interactive=screen.is_interactive(), write=_write))
+    background = session.background(context.obj, project, engine)
+    raise typer.Exit(inside.task(project, engine, background, task, more, _terminal(inside)))
+
+
+@app.command(cls=_Connect, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def connect(
+    context: typer.Context,
+    service: Annotated[str | None, typer.Argument(help="A service; the only one with a client when left out.")] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(help="Further arguments for the client.")] = None,
+) -> None:
+    """Talk to a service by its own client, like `psql`, inside; the exit code is the client's own."""
+    from devenv.commands import inside
+
+    project = session.workspace(context.obj)
+    name, command = inside.client(project, service or None)
+    more = arguments or []
+    more = more[1:] if more[:1] == ["--"] else more
+    engine = session.engine(context.obj)
+    background = session.background(context.obj, project, engine)
+    raise typer.Exit(inside.execute(project, engine, background, name, [*command, *more], _terminal(inside)))
 
 
 @app.command()
@@ -197,15 +229,155 @@ def restart(context: typer.Context, units: Units = None) -> None:
     from devenv.ui import progress
 
     project, engine = session.workspace(context.obj), session.engine(context.obj)
+    background = session.background(context.obj, project, engine)
     with session.locked(project, engine), progress.drawn() as tell:
-        restart_command.run(project, engine, units or (), tell=tell)
+        restart_command.run(project, engine, background, units or (), tell=tell)
+
+
+@app.command()
+def reset(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(help="Services; all that keep data when none is named.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Let services begin anew: remove their data, and start them again where the environment is up."""
+    from devenv.commands import reset as reset_command
+    from devenv.ui import progress, results
+
+    project = session.workspace(context.obj)
+    services = reset_command.chosen(project, names or ())
+    listed = ", ".join(f"`{name}`" for name in services)
+    if not yes and not screen.is_interactive():
+        raise UsageError(f"this removes the data of {listed}", hint="`--yes` says that this is meant")
+    if not yes and not typer.confirm(f"Remove the data of {listed}?", err=True):
+        screen.say("nothing was removed")
+        return
+    engine = session.engine(context.obj)
+    background = session.background(context.obj, project, engine)
+    with session.locked(project, engine), progress.drawn() as tell:
+        result = reset_command.run(project, engine, background, services, tell=tell)
+    results.reset(result)
+
+
+@app.command()
+def services(
+    context: typer.Context,
+    words: Annotated[list[str] | None, typer.Argument(help="Only those that have all these words.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the services of the catalog, for `devenv add`; it needs no project."""
+    from devenv.commands import services as services_command
+    from devenv.ui import services as shown
+
+    given: Options = context.obj
+    found = services_command.run(given.folder.absolute(), words or (), profile=given.profile)
+    shown.services(found, as_json=as_json)
+    raise typer.Exit(0 if found.services else 1)
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(help="Services of the catalog: NAME or NAME@VERSION.")],
+    key: Annotated[str | None, typer.Option("--as", help="What to call the service in the project.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Add services of the catalog to devenv.toml."""
+    from devenv.commands import add as add_command
+    from devenv.ui import services as shown
+
+    given: Options = context.obj
+    shown.add(add_command.run(given.folder.absolute(), names, key=key, profile=given.profile), as_json=as_json)
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(help="Services of devenv.toml.")],
+    as_json: Json = False,
+) -> None:
+    """Remove services from devenv.toml; their data stays."""
+    from devenv.commands import remove as remove_command
+    from devenv.ui import services as shown
+
+    given: Options = context.obj
+    shown.remove(remove_command.run(given.folder.absolute(), names, profile=given.profile), as_json=as_json)
+
+
+sync = typer.Typer(cls=_Commands, no_args_is_help=True, help="See and steer how files are kept equal.")
+app.add_typer(sync, name="sync")
+
+
+def _background(context: typer.Context) -> Background:
+    """That of the project; no engine has to answer."""
+    return session.background(context.obj, session.workspace(context.obj))
+
+
+@sync.command("status")
+def sync_status(context: typer.Context, as_json: Json = False) -> None:
+    """Show what is synced, and what is not and why."""
+    from devenv.commands import sync as sync_command
+    from devenv.ui import results
+
+    results.sync(sync_command.status(_background(context)), as_json=as_json)
+
+
+@sync.command("pause")
+def sync_pause(context: typer.Context) -> None:
+    """Change nothing on either side until `resume`."""
+    from devenv.commands import sync as sync_command
+
+    sync_command.pause(_background(context))
+    screen.say(f"{screen.paint('✓', 'green')} paused; `devenv sync resume` goes on")
+
+
+@sync.command("resume")
+def sync_resume(context: typer.Context) -> None:
+    """Go on, also where it has halted."""
+    from devenv.commands import sync as sync_command
+
+    sync_command.resume(_background(context))
+    screen.say(f"{screen.paint('✓', 'green')} resumed")
+
+
+@sync.command("flush")
+def sync_flush(context: typer.Context) -> None:
+    """Wait until everything changed so far is equal inside and outside."""
+    from devenv.commands import sync as sync_command
+
+    sync_command.flush(_background(context))
+    screen.say(f"{screen.paint('✓', 'green')} files inside and outside are equal")
+
+
+@sync.command("log")
+def sync_log(
+    context: typer.Context,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until ^C.")] = False,
+) -> None:
+    """Print the log of the background process."""
+    from devenv.commands import sync as sync_command
+
+    for line in sync_command.log(_background(context), follow=follow):
+        screen.give(screen.safe(line))
+
+
+@sync.command("serve", hidden=True)
+def sync_serve(context: typer.Context) -> None:
+    """Be the background process."""
+    from devenv.live import serving
+
+    given: Options = context.obj
+    address = session.endpoint(given).address
+    serving.run(session.workspace(given), lambda: session.engine(given), address, given.profile)
 
 
 @app.command()
 def lock(
     context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(help="With --upgrade or --outdated: only these.")] = None,
     upgrade: Annotated[bool, typer.Option("--upgrade", help="Choose newest versions anew.")] = False,
-    names: Annotated[list[str] | None, typer.Argument(help="With --upgrade: only these.")] = None,
+    outdated: Annotated[bool, typer.Option("--outdated", help="Print what an upgrade would move.")] = False,
+    only_check: Annotated[bool, typer.Option("--check", help="Only see whether it covers the project.")] = False,
     architecture: Annotated[str | None, typer.Option("--arch", help="amd64, arm64, …; default: the engine's.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -213,19 +385,116 @@ def lock(
     from devenv.commands import lock as lock_command
     from devenv.ui import progress, results
 
-    if names and not upgrade:
+    if names and not (upgrade or outdated):
         raise UsageError("names go with `--upgrade`", hint=f"run `devenv lock --upgrade {' '.join(names)}`")
+    if upgrade + outdated + only_check > 1:
+        raise UsageError("`--upgrade`, `--outdated` and `--check` exclude each other", hint="give one of them")
     project = session.workspace(context.obj)
+    if only_check:
+        lock_command.check(project)
+        screen.say(f"{screen.paint('✓', 'green')} devenv.lock covers the project")
+        return
     chosen = architecture or session.architecture(context.obj)
     with progress.drawn(as_json=as_json) as tell:
-        result = lock_command.run(project, architecture=chosen, upgrade=names or () if upgrade else None, report=tell)
-    results.lock(result, as_json=as_json)
+        if outdated:
+            result = lock_command.outdated(project, architecture=chosen, names=names or (), report=tell)
+        else:
+            moved = names or () if upgrade else None
+            result = lock_command.run(project, architecture=chosen, upgrade=moved, report=tell)
+    results.lock(result, outdated=outdated, as_json=as_json)
 
 
 @app.command()
-def check(context: typer.Context, as_json: Json = False) -> None:
-    """Find what is wrong with devenv.toml and devenv.lock; needs no engine and no network."""
-    raise typer.Exit(verbs.check(context.obj, as_json=as_json))
+def diff(
+    context: typer.Context,
+    report: Annotated[Path | None, typer.Option("--with", help="A colleague's `devenv report`, as a file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Explain how what runs differs from what is asked for.
+
+    With --with: how this machine and its environment differ from a colleague's.
+    """
+    from devenv.commands import diff as diff_command
+    from devenv.ui import results
+
+    project, engine = session.workspace(context.obj), session.engine(context.obj)
+    if report is None:
+        found = diff_command.run(project, engine)
+        results.diff(found, as_json=as_json)
+        raise typer.Exit(1 if found.differences else 0)
+    contrast = diff_command.against(project, engine, report)
+    results.contrast(contrast, as_json=as_json)
+    raise typer.Exit(1 if contrast.contrasts else 0)
+
+
+@app.command()
+def report(context: typer.Context) -> None:
+    """Print what this machine and environment are, as JSON.
+
+    It is for `devenv diff --with` and for issues, and holds nothing secret.
+    """
+    from devenv.commands import report as report_command
+
+    made = report_command.run(session.workspace(context.obj), session.engine(context.obj))
+    screen.give_json(asdict(made))
+
+
+@app.command()
+def verify(context: typer.Context, units: Units = None, as_json: Json = False) -> None:
+    """Make images once more and compare every byte with those in use."""
+    from devenv.commands import verify as verify_command
+    from devenv.ui import progress, results
+
+    project, engine = session.workspace(context.obj), session.engine(context.obj)
+    with progress.drawn(as_json=as_json) as tell:
+        found = verify_command.run(project, engine, units or (), tell=tell)
+    results.verify(found, as_json=as_json)
+    raise typer.Exit(0 if found.holds else 1)
+
+
+@app.command()
+def push(
+    context: typer.Context,
+    target: Annotated[str | None, typer.Option("--to", help="A repository; default: of your config.toml.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Share the images that were built here through a registry."""
+    from devenv.commands import push as push_command
+    from devenv.ui import progress, results
+
+    project, engine = session.workspace(context.obj), session.engine(context.obj)
+    with session.locked(project, engine), progress.drawn(as_json=as_json) as tell:
+        result = push_command.run(project, engine, target, tell=tell)
+    results.push(result, as_json=as_json)
+
+
+@app.command()
+def pull(
+    context: typer.Context,
+    source: Annotated[str | None, typer.Option("--from", help="A repository; default: of your config.toml.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring every image that a registry has, and build nothing."""
+    from devenv.commands import pull as pull_command
+    from devenv.ui import progress, results
+
+    project, engine = session.workspace(context.obj), session.engine(context.obj)
+    with session.locked(project, engine), progress.drawn(as_json=as_json) as tell:
+        result = pull_command.run(project, engine, source, tell=tell)
+    results.pull(result, as_json=as_json)
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    fix: Annotated[bool, typer.Option("--fix", help="Put right what has one right answer.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Find everything wrong with the project's files.
+
+    It needs no engine and no network; only --fix may, to complete the lockfile.
+    """
+    raise typer.Exit(verbs.check(context.obj, fix=fix, as_json=as_json))
 
 
 @app.command()
@@ -269,8 +538,16 @@ def doctor(
     raise typer.Exit(0 if found.healthy else 1)
 
 
-def _write(chunk: Chunk) -> None:
-    screen.give_bytes(chunk.stream, chunk.data)
+def _terminal(inside: ModuleType) -> Terminal:
+    def write(chunk: Chunk) -> None:
+        screen.give_bytes(chunk.stream, chunk.data)
+
+    def remark(words: str) -> None:
+        screen.say(f"{screen.paint('warning:', 'yellow')} {screen.safe(words)}")
+
+    is_interactive = screen.is_interactive()
+    terminal: Terminal = inside.Terminal(is_interactive, write, remark, None if is_interactive else screen.piped_in())
+    return terminal
 
 
 def _give_addresses(found: tuple[Address, ...]) -> None:

@@ -14,6 +14,8 @@ from devenv.values import dataclass
 
 if TYPE_CHECKING:
     from devenv.engine.protocol import Engine
+    from devenv.engine.wire import Endpoint
+    from devenv.live import Background
     from devenv.model.machine import Machine
     from devenv.workspace import Workspace
 
@@ -48,22 +50,40 @@ def workspace(given: Options) -> Workspace:
     return workspace.load(given.folder.absolute(), machine(), profile=given.profile)
 
 
+def endpoint(given: Options) -> Endpoint:
+    """Where the engine is."""
+    from devenv.engine import address
+
+    return address.find(machine(), os.environ, Path.home(), given.engine)
+
+
 def engine(given: Options) -> Engine:
     """The engine, after it has answered."""
     from devenv.engine import address
 
-    here = machine()
-    return address.connect(address.find(here, os.environ, Path.home(), given.engine), here.cache)
+    return address.connect(endpoint(given), machine().cache)
+
+
+def background(given: Options, project: Workspace, engine: Engine | None = None) -> Background:
+    """The background process of the project's instance; without an engine given, none has to answer."""
+    from devenv.live import Background
+
+    return Background(project, engine.address if engine else endpoint(given).address, given.profile)
 
 
 def architecture(given: Options) -> str:
     """The engine's architecture, or this machine's when no engine answers."""
-    import platform
-
     try:
         return engine(given).info.architecture
     except EngineUnreachable:
-        return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        return own_architecture()
+
+
+def own_architecture() -> str:
+    """This machine's, as Debian names it; no engine is asked."""
+    import platform
+
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
 @contextmanager

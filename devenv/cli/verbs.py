@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.cli import session
 from devenv.cli.session import Options
-from devenv.errors import DevenvError
+from devenv.errors import DevenvError, Problems
 from devenv.ui import errors, screen
 
 if TYPE_CHECKING:
+    from devenv.commands.check import CheckResult
+    from devenv.commands.logs import Following
     from devenv.engine.protocol import Engine
+    from devenv.live import Background
     from devenv.workspace import Workspace
 
 
@@ -24,19 +30,43 @@ def up(
     from devenv.ui import progress, results
 
     project, engine = session.workspace(given), session.engine(given)
+    background = session.background(given, project, engine)
     stays = not (detach or dry_run or as_json)
-    with _stopped_by_interrupt(project, engine) if stays else nullcontext():
+    with _stopped_by_interrupt(project, engine, background) if stays else nullcontext():
         with session.locked(project, engine), progress.drawn(as_json=as_json) as tell:
-            result = up_command.run(project, engine, tell=tell, frozen=frozen, dry_run=dry_run)
+            result = up_command.run(project, engine, background, tell=tell, frozen=frozen, dry_run=dry_run)
         results.up(result, dry_run=dry_run, as_json=as_json)
         if stays:
-            from devenv.commands import logs
+            _stay(project, engine, background)
 
-            results.lines(logs.run(project, engine, (), follow=True, tail=0))
+
+def _stay(project: Workspace, engine: Engine, background: Background) -> None:
+    """Show logs, and what the background process does, until the last container ends."""
+    from devenv.commands import logs
+    from devenv.ui import results
+
+    following = logs.Following(project, engine)
+    threading.Thread(target=_hear, args=(background, following), name="devenv-news", daemon=True).start()
+    results.lines(following)
+
+
+def _hear(background: Background, following: Following) -> None:
+    """Show what the background process does; containers that it makes anew or restarts are followed again."""
+    from devenv.ui import news
+
+    try:
+        for one in background.follow():
+            if one.kind == "began":
+                following.hold()
+            news.show(one)
+            if one.kind in ("done", "failed"):
+                following.look()
+    except DevenvError as error:
+        errors.show(error)
 
 
 @contextmanager
-def _stopped_by_interrupt(project: Workspace, engine: Engine) -> Iterator[None]:
+def _stopped_by_interrupt(project: Workspace, engine: Engine, background: Background) -> Iterator[None]:
     """Stop what runs on ^C, at whatever point it comes."""
     from devenv.commands import down
     from devenv.ui import progress
@@ -46,7 +76,7 @@ def _stopped_by_interrupt(project: Workspace, engine: Engine) -> Iterator[None]:
     except KeyboardInterrupt:
         screen.say()
         with session.locked(project, engine), progress.drawn() as tell:
-            down.stop(project, engine, tell=tell)
+            down.stop(project, engine, background, tell=tell)
         raise
 
 
@@ -55,25 +85,59 @@ def status(given: Options, *, as_json: bool = False) -> None:
     from devenv.commands import status as status_command
     from devenv.ui import results
 
-    results.status(status_command.run(session.workspace(given), session.engine(given)), as_json=as_json)
+    project, engine = session.workspace(given), session.engine(given)
+    background = session.background(given, project, engine)
+    results.status(status_command.run(project, engine, background), as_json=as_json)
 
 
-def check(given: Options, *, as_json: bool = False) -> int:
+def check(given: Options, *, fix: bool = False, as_json: bool = False) -> int:
     """`devenv check`; the exit code."""
-    from devenv.commands import check as check_command
-
     try:
-        project = check_command.run(given.folder.absolute(), session.machine(), profile=given.profile)
+        result = _checked(given, fix=fix, as_json=as_json)
     except DevenvError as error:
         if not as_json:
             raise
-        screen.give_json({"problems": errors.data(error)})
+        screen.give_json({"problems": errors.data(error), "fixed": []})
         return error.exit_code
+    found = Problems(result.problems)
     if as_json:
-        screen.give_json({"problems": []})
+        screen.give_json({"problems": errors.data(found), "fixed": list(result.fixed)})
     else:
-        screen.say(f"{screen.paint('✓', 'green')} {project.project.name}: no mistakes")
-    return 0
+        _tell(result, found)
+    # Pre-commit overlooks files that are new, and would commit without them.
+    staged = not (result.fixed and os.environ.get("PRE_COMMIT"))
+    return 0 if staged and not found.problems else found.exit_code
+
+
+def _checked(given: Options, *, fix: bool, as_json: bool) -> CheckResult:
+    from devenv.commands import check as check_command
+
+    start, machine = given.folder.absolute(), session.machine()
+    if not fix:
+        return check_command.run(start, machine, profile=given.profile)
+    from devenv.ui import progress
+
+    with progress.drawn(as_json=as_json) as tell:
+        own = session.own_architecture()
+        return check_command.fix(start, machine, profile=given.profile, architecture=own, report=tell)
+
+
+def _tell(result: CheckResult, found: Problems) -> None:
+    for line in result.fixed:
+        screen.say(f"{screen.paint('fixed:', 'green')} {screen.safe(line)}")
+    if not found.problems:
+        screen.say(f"{screen.paint('✓', 'green')} {result.name}: no mistakes")
+        return
+    errors.show(found)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in errors.github(found, "devenv check", _in_repository(result.folder)):
+            screen.give(line)
+
+
+def _in_repository(folder: Path) -> str:
+    """Where the project lies in what GitHub checked out; empty at its root, and outside."""
+    root = Path(os.environ.get("GITHUB_WORKSPACE") or folder).resolve()
+    return "/".join(folder.relative_to(root).parts) if folder.is_relative_to(root) else ""
 
 
 def _up_detached(given: Options) -> None:

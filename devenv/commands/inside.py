@@ -1,13 +1,18 @@
-"""`devenv exec`, `devenv shell` and `devenv run`: commands inside a container."""
+"""`devenv exec`, `devenv shell`, `devenv run` and `devenv connect`: commands inside a container."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from devenv import catalog, running
+from devenv import catalog, live, running, workspace
+from devenv.blueprint import containers
+from devenv.config import findings
 from devenv.engine.protocol import Chunk, Command, Engine
 from devenv.errors import UsageError
+from devenv.live import Background
+from devenv.model.project import Service
+from devenv.values import dataclass
 from devenv.workspace import Workspace
 
 SHELL = ("/bin/sh", "-c", "if command -v bash >/dev/null; then exec bash -l; else exec sh -l; fi")
@@ -15,24 +20,49 @@ SHELL = ("/bin/sh", "-c", "if command -v bash >/dev/null; then exec bash -l; els
 Write = Callable[[Chunk], None]
 
 
-def execute(
-    project: Workspace, engine: Engine, unit: str, argv: Sequence[str], *, interactive: bool, write: Write
-) -> int:
-    """Run a command in a unit's container; return its exit code.
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where a command's output goes, and where its input comes from.
 
     Args:
         interactive: Connect this process's terminal; `write` then hears nothing.
+        write: Hears the output.
+        remark: Hears what people should know though the command runs.
+        stdin: The command's input, when this process's terminal is not; None is an empty one.
+    """
+
+    interactive: bool
+    write: Write
+    remark: Callable[[str], None]
+    stdin: Iterable[bytes] | None = None
+
+
+def execute(
+    project: Workspace, engine: Engine, background: Background, unit: str, argv: Sequence[str], terminal: Terminal
+) -> int:
+    """Run a command in a unit's container; return its exit code.
+
+    Where files are copied, it sees what was changed outside before, and what it changes is outside when it has ended.
     """
     container = running.one(project, engine, unit)
-    command = Command(tuple(argv), interactive=interactive)
-    execution = engine.exec(container.name, command)
+    copies = workspace.copies_recorded(project, engine.address)
+    bring_out = live.in_step(background, terminal.remark, copies=copies)
+    execution = engine.exec(
+        container.name, Command(tuple(argv), interactive=terminal.interactive, stdin=terminal.stdin)
+    )
     for chunk in execution:
-        write(chunk)
+        terminal.write(chunk)
+    bring_out()
     return execution.exit_code
 
 
 def task(
-    project: Workspace, engine: Engine, name: str, arguments: Sequence[str], *, interactive: bool, write: Write
+    project: Workspace,
+    engine: Engine,
+    background: Background,
+    name: str,
+    arguments: Sequence[str],
+    terminal: Terminal,
 ) -> int:
     """Run a task in its app's container, with further arguments at the end; return its exit code.
 
@@ -45,7 +75,7 @@ def task(
         raise UsageError(error.message, hint=error.hint if tasks else "add `[tasks.<name>]` to `devenv.toml`")
     words = " ".join([tasks[name].run, *(shlex.quote(one) for one in arguments)])
     argv = ("/bin/sh", "-c", words)
-    return execute(project, engine, tasks[name].app, argv, interactive=interactive, write=write)
+    return execute(project, engine, background, tasks[name].app, argv, terminal)
 
 
 def default_app(project: Workspace) -> str:
@@ -57,3 +87,38 @@ def default_app(project: Workspace) -> str:
     if not project.project.apps:
         raise UsageError("the project has no app", hint="name a service")
     return project.project.apps[0].name
+
+
+def client(project: Workspace, name: str | None = None) -> tuple[str, tuple[str, ...]]:
+    """The service meant and the command that talks to it; without a name the only one that has such a command.
+
+    Raises:
+        UsageError: There is no such service, it has no such command, or none or several have one.
+    """
+    services = {one.name: one for one in project.project.services}
+    if name is None:
+        name = _only(one for one in services.values() if _client(project, one))
+    if name not in services:
+        running.known(project, name)
+        raise UsageError(f"`{name}` is an app, not a service", hint=f"run `devenv shell {name}`")
+    command = _client(project, services[name])
+    if not command:
+        use = services[name].use
+        why = f"the catalog's entry `{use}` names none" if use else "it is made from an image, not from the catalog"
+        raise UsageError(f"`{name}` has no client: {why}", hint=f"run `devenv shell {name}`")
+    return name, command
+
+
+def _client(project: Workspace, service: Service) -> tuple[str, ...]:
+    return containers.client(project.project, service, project.entries)
+
+
+def _only(services: Iterable[Service]) -> str:
+    """The name of the service meant when none is named."""
+    names = [one.name for one in services]
+    if not names:
+        raise UsageError("no service of the project has a client", hint="`devenv shell NAME` opens a shell in one")
+    if len(names) > 1:
+        listed = findings.listed(names, "and")
+        raise UsageError(f"several services have a client: {listed}", hint=f"run `devenv connect {names[0]}`")
+    return names[0]

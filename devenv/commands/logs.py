@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 from devenv import running
 from devenv.engine.protocol import Chunk, Engine
 from devenv.errors import EngineError
+from devenv.model import labels
 from devenv.model.blueprint import SeenContainer
 from devenv.values import dataclass
 from devenv.workspace import Workspace
@@ -27,37 +29,75 @@ def run(
     project: Workspace, engine: Engine, units: Sequence[str], *, follow: bool, tail: int | None
 ) -> Iterator[LogLine]:
     """The log lines of these units, or of all; with `follow` until the last container ends."""
-    containers = running.containers(project, engine, units)
     if follow:
-        yield from _merged(engine, containers, tail)
+        yield from Following(project, engine, units, tail=tail)
         return
-    for one in containers:
+    for one in running.containers(project, engine, units):
         yield from _lines(running.unit(one), engine.read(one.name, "logs", tail))
 
 
-def _merged(engine: Engine, containers: Sequence[SeenContainer], tail: int | None) -> Iterator[LogLine]:
-    lines: queue.SimpleQueue[LogLine | BaseException | None] = queue.SimpleQueue()
+class Following:
+    """The lines as they come, until the last container ends.
 
-    def follow(one: SeenContainer) -> None:
+    Args:
+        tail: So many of those that have been.
+    """
+
+    def __init__(self, project: Workspace, engine: Engine, units: Sequence[str] = (), *, tail: int | None = 0) -> None:
+        self._project = project
+        self._engine = engine
+        self._units = units
+        self._lines: queue.SimpleQueue[LogLine | BaseException | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._open = 0
+        self._followed: set[str] = set()
+        self._ended: dict[str, float] = {}
+        self._look(tail)
+
+    def __iter__(self) -> Iterator[LogLine]:
+        while self._open:
+            line = self._lines.get()
+            if isinstance(line, BaseException):
+                raise line
+            if line is not None:
+                yield line
+
+    def hold(self) -> None:
+        """Go on though every container may end, until `look`: they are made anew."""
+        with self._lock:
+            self._open += 1
+
+    def look(self) -> None:
+        """Follow what was made anew or started again since."""
+        self._look(None)
+        self._close()
+
+    def _look(self, tail: int | None) -> None:
+        for one in running.containers(self._project, self._engine, self._units):
+            with self._lock:
+                # What only holds files prints nothing, and outlives whatever does.
+                if one.id in self._followed or one.labels.get(labels.KIND) == "files":
+                    continue
+                self._followed.add(one.id)
+                self._open += 1
+            threading.Thread(target=self._follow, args=(one, tail), daemon=True).start()
+
+    def _follow(self, one: SeenContainer, tail: int | None) -> None:
         try:
-            for line in _lines(running.unit(one), engine.read(one.name, "follow", tail)):
-                lines.put(line)
+            chunks = self._engine.read(one.name, "follow", tail, self._ended.get(one.id))
+            for line in _lines(running.unit(one), chunks):
+                self._lines.put(line)
         except EngineError as error:
-            lines.put(error)
-        else:
-            lines.put(None)
+            self._lines.put(error)
+        self._ended[one.id] = time.time()
+        with self._lock:
+            self._followed.discard(one.id)
+        self._close()
 
-    for one in containers:
-        threading.Thread(target=follow, args=(one,), daemon=True).start()
-    open_streams = len(containers)
-    while open_streams:
-        line = lines.get()
-        if isinstance(line, BaseException):
-            raise line
-        if line is None:
-            open_streams -= 1
-        else:
-            yield line
+    def _close(self) -> None:
+        with self._lock:
+            self._open -= 1
+        self._lines.put(None)
 
 
 def _lines(unit: str, chunks: Iterator[Chunk]) -> Iterator[LogLine]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from devenv import environment, running, workspace
 from devenv.engine.protocol import Engine
 from devenv.environment import Outcome, Tell
+from devenv.live import Background
 from devenv.workspace import Workspace
 
 
-def run(project: Workspace, engine: Engine, units: Sequence[str], *, tell: Tell) -> Outcome:
+def run(project: Workspace, engine: Engine, background: Background, units: Sequence[str], *, tell: Tell) -> Outcome:
     """Restart these units, or all apps and services."""
     names = {one.name for one in running.containers(project, engine, units)}
-    wanted = workspace.resolve(project, engine.info.architecture)
-    again = {one.name: "`devenv restart`" for one in wanted.containers if one.name in names}
-    return environment.converge(project, engine, wanted, tell=tell, again=again)
+    wanted = workspace.resolve(project, engine.info.architecture, copies=workspace.copies(project, engine))
+    again = {one.name: "`devenv restart`" for one in wanted.containers if one.name in names and one.kind != "files"}
+    ahead, fill = functools.partial(background.begin, wanted), background.filling(wanted, tell)
+    return environment.converge(project, engine, wanted, tell=tell, ahead=ahead, fill=fill, again=again)

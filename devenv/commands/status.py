@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from devenv import addresses, lockfile, workspace
+from devenv import addresses, identity, lockfile, workspace
 from devenv.engine.protocol import Engine
-from devenv.errors import LockfileError
+from devenv.errors import DevenvError, LockfileError
+from devenv.live import Background
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Observed, SeenContainer
 from devenv.values import dataclass
@@ -32,29 +33,60 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class StatusResult:
-    """The environment; `note` says what keeps it from being compared with the project."""
+    """The environment.
+
+    Args:
+        environment: The environment id; None when the lockfile does not cover the project.
+        note: What keeps it from being compared with the project.
+        sync: How files are kept equal, where they are copied.
+        in_step: Whether they are.
+    """
 
     instance: str
+    environment: str | None
     rows: tuple[Row, ...]
     note: str | None
+    sync: str | None = None
+    in_step: bool = True
 
 
-def run(project: Workspace, engine: Engine) -> StatusResult:
+def run(project: Workspace, engine: Engine, background: Background) -> StatusResult:
     """Compare what runs with the blueprint."""
     observed = engine.observe(project.project.name)
     workspace.guard(project, observed)
+    sync, in_step = _sync(background, observed)
+    name = project.project.name
     try:
-        wanted, note = workspace.resolve(project, _architecture(project, engine)), None
+        copies = workspace.copies_recorded(project, engine.address)
+        wanted = workspace.resolve(project, _architecture(project, engine), copies=copies)
+        rows = tuple(_compared(wanted, observed))
+        return StatusResult(name, identity.current(project), rows, None, sync, in_step)
     except LockfileError as error:
-        wanted, note = None, error.message
-    rows = tuple(_unplanned(observed)) if wanted is None else tuple(_compared(wanted, observed))
-    return StatusResult(project.project.name, rows, note)
+        return StatusResult(name, None, tuple(_unplanned(observed)), error.message, sync, in_step)
+
+
+def _sync(background: Background, observed: Observed) -> tuple[str | None, bool]:
+    """How copied files are kept equal, in words, and whether they are."""
+    if not any(one.labels.get(labels.KIND) == "files" and one.status == "running" for one in observed.containers):
+        return None, True
+    client = background.find()
+    if client is None:
+        why = background.place.why()
+        return f"files are not synced{f', {why}' if why else ''}; `devenv up -d` starts it again", False
+    try:
+        sessions = client.report().sessions
+    except DevenvError as error:
+        return error.message, False
+    words = (f"{one.app} {one.stage}{f' ({one.reason})' if one.reason else ''}" for one in sessions)
+    open_ = sum(len(one.troubles) + len(one.conflicts) for one in sessions)
+    told = f"; conflicts and troubles: {open_}, see `devenv sync status`" if open_ else ""
+    return f"{', '.join(words)}{told}", all(one.stage == "live" for one in sessions) and not open_
 
 
 def _architecture(project: Workspace, engine: Engine) -> str:
     """The engine's architecture; asking for it takes longer than all the rest, so not where there is no choice."""
     found = lockfile.read(project.folder)
-    return next(iter(found.debian)) if found and len(found.debian) == 1 else engine.info.architecture
+    return next(iter(found.platforms)) if found and len(found.platforms) == 1 else engine.info.architecture
 
 
 def _compared(wanted: Blueprint, observed: Observed) -> list[Row]:

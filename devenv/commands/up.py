@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from devenv import addresses, environment, lockfile, pinning, workspace
+import functools
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from devenv import addresses, environment, identity, lockfile, pinning, workspace
 from devenv.addresses import Address
 from devenv.engine.protocol import Engine
-from devenv.environment import Tell
-from devenv.errors import LockfileError
-from devenv.model.blueprint import Step
+from devenv.environment import Remark, Tell
+from devenv.errors import DevenvError, LockfileError
+from devenv.live import Background
+from devenv.model.blueprint import Blueprint, Step
 from devenv.values import dataclass
 from devenv.workspace import Workspace
+
+if TYPE_CHECKING:
+    from devenv.live.client import Client
+
+PATIENCE = 5.0
+"""Seconds to wait until what was changed inside is outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +29,28 @@ class UpResult:
     """What `up` did, or with `dry_run` would do.
 
     Args:
+        environment: The environment id.
         locked: Whether the lockfile was written.
     """
 
     instance: str
+    environment: str
     steps: tuple[Step, ...]
     kept: tuple[str, ...]
     addresses: tuple[Address, ...]
     locked: bool
 
 
-def run(project: Workspace, engine: Engine, *, tell: Tell, frozen: bool = False, dry_run: bool = False) -> UpResult:
-    """Lock if there is no lockfile, build what is missing, create, start and wait until all is ready.
+def run(
+    project: Workspace,
+    engine: Engine,
+    background: Background,
+    *,
+    tell: Tell,
+    frozen: bool = False,
+    dry_run: bool = False,
+) -> UpResult:
+    """Lock if there is no lockfile, build what is missing, create, start and wait until all is ready; stay live.
 
     Raises:
         LockfileError: It is missing and `frozen`, or it does not cover the project.
@@ -36,13 +58,41 @@ def run(project: Workspace, engine: Engine, *, tell: Tell, frozen: bool = False,
     """
     architecture = engine.info.architecture
     locked = _lock(project, architecture, tell, frozen=frozen)
-    wanted = workspace.resolve(project, architecture)
+    wanted = workspace.resolve(project, architecture, copies=workspace.copies(project, engine))
     if dry_run:
         todo = environment.prepare(project, engine, wanted)
-        return UpResult(wanted.instance, todo.steps, todo.kept, addresses.of(wanted), locked)
-    outcome = environment.converge(project, engine, wanted, tell=tell)
+        return _result(project, wanted, todo.steps, todo.kept, locked=locked)
+
+    if not any(one.kind == "files" for one in wanted.containers):
+        _leave_copies(background, tell)
+    ahead, fill = functools.partial(background.begin, wanted), background.filling(wanted, tell)
+    outcome = environment.converge(project, engine, wanted, tell=tell, ahead=ahead, fill=fill)
+    client = background.ensure(wanted)
+    for line in _held(client) if client is not None else ():
+        tell(Remark(line))
     recorded = not frozen and environment.record(project, outcome.digests, architecture)
-    return UpResult(wanted.instance, outcome.steps, outcome.kept, addresses.of(wanted), locked or recorded)
+    return _result(project, wanted, outcome.steps, outcome.kept, locked=locked or recorded)
+
+
+def _held(client: Client) -> Iterator[str]:
+    """Which files are not kept equal until somebody says so, and why."""
+    with suppress(DevenvError):  # it may end while it is asked
+        for one in client.report().sessions:
+            if one.stage in ("halted", "paused"):
+                yield f"files of `{one.app}` are not kept equal: {one.stage}{f': {one.reason}' if one.reason else ''}"
+
+
+def _leave_copies(background: Background, tell: Tell) -> None:
+    """Bring out what was changed inside, where folders were copied until now."""
+    flushed = background.flush(PATIENCE)
+    if flushed is not None and not flushed.done:
+        tell(Remark(f"what was changed inside is not outside yet: {flushed.reason}; it stays in the volume"))
+
+
+def _result(
+    project: Workspace, wanted: Blueprint, steps: tuple[Step, ...], kept: tuple[str, ...], *, locked: bool
+) -> UpResult:
+    return UpResult(wanted.instance, identity.current(project), steps, kept, addresses.of(wanted), locked)
 
 
 def _lock(project: Workspace, architecture: str, tell: Tell, *, frozen: bool) -> bool:
@@ -51,6 +101,6 @@ def _lock(project: Workspace, architecture: str, tell: Tell, *, frozen: bool) ->
         return False
     if frozen:
         raise LockfileError(f"there is no `{lockfile.NAME}`, and `--frozen` forbids writing one", hint="commit it")
-    architectures = project.project.platforms or (architecture,)
+    architectures = pinning.architectures(project, None, architecture)
     lockfile.write(project.folder, pinning.complete(project, architectures, previous=None, report=tell))
     return True

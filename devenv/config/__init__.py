@@ -65,14 +65,19 @@ def load(folder: Path, *, profile: str | None = None) -> Project:
     return read(folder, profile=profile).project
 
 
-def read(folder: Path, *, profile: str | None = None) -> Loaded:
+def read(folder: Path, *, profile: str | None = None, text: str | None = None) -> Loaded:
     """Read the project in `folder`, which has a `devenv.toml`.
+
+    Args:
+        text: What `devenv.toml` is to say in place of what it says.
 
     Raises:
         Problems: Everything that is wrong with it, in whichever profile.
         UsageError: There is no such profile.
     """
     documents = source.read(folder)
+    if text is not None:
+        documents = (toml.read_text(text, name=NAME), *documents[1:])
     plain = source.layered(documents, None)
     _check_version(plain.data(), plain)
     names = _profile_names(plain)

@@ -99,8 +99,8 @@ SERVICE = shape.table(
 _RULE = shape.table(
     "What a change of a file does",
     {
-        "path": Key(_TEXT, "A pattern as in .gitignore", required=True),
-        "action": Key(shape.choice("setup"), "What follows a change", required=True),
+        "path": Key(_TEXT, "A pattern as in .gitignore, relative to each app's `dir`", required=True),
+        "action": Key(shape.choice("sync", "setup", "restart", "rebuild"), "What follows a change", required=True),
     },
     whole=True,
 )
@@ -108,7 +108,14 @@ _RULE = shape.table(
 _SYNC = shape.table(
     "How files reach the apps",
     {
-        "mode": Key(shape.choice("auto", "bind"), "Mount the folder; default: as fits the engine"),
+        "mode": Key(
+            shape.choice("auto", "bind", "copy"),
+            "Mount the folder, or keep a copy of it in a volume equal to it; default: as fits the engine",
+        ),
+        "ignore": Key(
+            shape.several(_TEXT, "a list of strings"),
+            "Patterns of what is not copied, on top of .gitignore, relative to each app's `dir`; `!` takes back",
+        ),
         "rules": Key(shape.several(_RULE, "a list of tables"), "What changes do, on top of the stacks' own rules"),
     },
 )

@@ -39,7 +39,7 @@ def project(table: Mapping[str, Any], root: Path, found: Findings) -> Project:
         apps=apps,
         services=services,
         tasks=tuple(_task(name, one, tuple(own), found) for name, one in table.get("tasks", {}).items()),
-        sync=_sync(table.get("sync", {})),
+        sync=_sync(table.get("sync", {}), found),
         platforms=tuple(dict.fromkeys(table.get("platforms", ()))),
     )
 
@@ -182,6 +182,34 @@ def _task(name: str, table: Mapping[str, Any], apps: tuple[str, ...], found: Fin
     return Task(name, table["run"], app or (apps[0] if apps else ""))
 
 
-def _sync(table: Mapping[str, Any]) -> Sync:
+def _sync(table: Mapping[str, Any], found: Findings) -> Sync:
+    ignore = tuple(table.get("ignore", ()))
+    for index, text in enumerate(ignore):
+        _check_pattern(text, ("sync", "ignore", index), found)
     rules = tuple(SyncRule(one["path"], one["action"]) for one in table.get("rules", ()))
-    return Sync(table.get("mode", "auto"), rules)
+    for index, rule in enumerate(rules):
+        _check_rule(rule.path, ("sync", "rules", index, "path"), found)
+    return Sync(table.get("mode", "auto"), ignore, rules)
+
+
+def _check_rule(text: str, keys: toml.Keys, found: Findings) -> None:
+    if text.startswith("!"):
+        found.add("a rule cannot take back another", keys, hint='add one for this path with `action = "sync"`')
+    else:
+        _check_pattern(text, keys, found)
+
+
+def _check_pattern(text: str, keys: toml.Keys, found: Findings) -> None:
+    """A pattern is taken as git takes it, but one that can match nothing is a mistake here."""
+    from devenv import patterns
+
+    try:
+        pattern = patterns.parse(text)
+    except ValueError as error:
+        found.add(f"this is no pattern: {toml.printable(str(error))}", keys, hint="it is written as in .gitignore")
+        return
+    if pattern is None:
+        hint = f"a name that begins so is written `\\{text}`" if text.strip(" ") else None
+        found.add("this is no pattern: it is a comment" if hint else "this is no pattern: it is empty", keys, hint=hint)
+    elif ".." in text.removeprefix("!").split("/"):
+        found.add(f"`{toml.printable(text)}` leads out of the project", keys, hint="it is relative to the app's `dir`")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from devenv import toml
+from devenv import reference, toml
 from devenv.config.findings import Findings, raised
 from devenv.errors import DevenvError
 from devenv.model.machine import Machine
@@ -27,12 +27,16 @@ _VARIABLES: dict[toml.Keys, str] = {
     ("debian", "mirror"): "DEVENV_DEBIAN_MIRROR",
     ("debian", "security_mirror"): "DEVENV_DEBIAN_SECURITY_MIRROR",
     ("debian", "snapshot"): "DEVENV_DEBIAN_SNAPSHOT",
+    ("registry", "mirror"): "DEVENV_REGISTRY_MIRROR",
+    ("registry", "images"): "DEVENV_REGISTRY_IMAGES",
     ("user",): "DEVENV_USER",
     ("cache",): "DEVENV_CACHE",
     ("state",): "DEVENV_STATE",
+    ("watch",): "DEVENV_WATCH",
 }
 OWN_CERTIFICATES = "DEVENV_CA_CERTIFICATES"
 _USER = re.compile(r"([0-9]{1,9})(?::([0-9]{1,9}))?")
+_SWITCH = {"1": True, "true": True, "0": False, "false": False}
 _ADDRESS = re.compile(r"(https?|file)://[!-~]+")
 # What platformdirs says on Linux, without the 10 ms of its import.
 _XDG = {
@@ -68,11 +72,14 @@ def load(environ: Mapping[str, str], home: Path, *, ids: Callable[[], Ids] = pro
         mirror=settings.address(("debian", "mirror")),
         security_mirror=settings.address(("debian", "security_mirror")),
         snapshot=settings.address(("debian", "snapshot")),
+        registry_mirror=settings.address(("registry", "mirror")),
+        registry_images=settings.repository(("registry", "images")),
         proxy=settings.proxy(),
         certificates=settings.certificates(),
         user=settings.user(ids),
         cache=settings.folder("cache"),
         state=settings.folder("state"),
+        watch=settings.switch(("watch",), usual=True),
     )
     raised(found.problems)
     return machine
@@ -133,12 +140,33 @@ class _Settings:
             self._wrong(f"`{toml.printable(text)}` is no address", keys, hint="it begins with `http://` or `https://`")
         return None if text is None else text.rstrip("/")
 
+    def repository(self, keys: toml.Keys) -> str | None:
+        text = self.text(keys)
+        if text is not None:
+            try:
+                named = reference.parse(text)
+            except DevenvError:
+                named = None
+            if named is None or named.digest or str(named) not in (f"{text}:latest", f"docker.io/{text}:latest"):
+                hint = "such as `ghcr.io/acme/devenv`, without a tag"
+                self._wrong(f"`{toml.printable(text)}` is no repository of a registry", keys, hint=hint)
+        return text
+
     def folder(self, kind: Literal["cache", "state"]) -> Path:
         text = self.text((kind,))
         if text is None:
             return _folder(kind, self._environ, self._home)
         self._check_absolute(text, (kind,))
         return _expanded(text, self._home)
+
+    def switch(self, keys: toml.Keys, *, usual: bool) -> bool:
+        text = self.text(keys)
+        if text is None:
+            return usual
+        value = _SWITCH.get(text.lower())
+        if value is None:
+            self._wrong(f"`{toml.printable(text)}` is neither on nor off", keys, hint="it is `1` or `0`")
+        return usual if value is None else value
 
     def user(self, ids: Callable[[], Ids]) -> str:
         text = self.text(("user",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from devenv.config import shape
-from devenv.config.shape import Key
+from devenv.config.shape import Key, Shape
 
 _TEXT = shape.text()
 
@@ -22,6 +22,16 @@ FILE = shape.table(
             ),
             "Where Debian packages come from",
         ),
+        "registry": Key(
+            shape.table(
+                "Where images of registries come from, and where built ones are shared",
+                {
+                    "mirror": Key(_TEXT, "Address of a registry to ask in place of Docker Hub"),
+                    "images": Key(_TEXT, "The team's repository for built images, for `devenv push` and `pull`"),
+                },
+            ),
+            "Where images of registries come from, and where built ones are shared",
+        ),
         "proxy": Key(
             shape.table(
                 "The proxy for downloads and containers; default: the host's variables",
@@ -39,5 +49,9 @@ FILE = shape.table(
         "user": Key(_TEXT, "User and group that apps run as, such as `1000:1000`; default: your own"),
         "cache": Key(_TEXT, "Folder for what can be fetched or made again"),
         "state": Key(_TEXT, "Folder for locks and logs"),
+        "watch": Key(
+            Shape({"type": "bool", "strict": True}, "`true` or `false`", {"type": "boolean"}),
+            "Whether changes of files have consequences, such as setup, where the engine shares files; default: true",
+        ),
     },
 )

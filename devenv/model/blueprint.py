@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
-from devenv.model.pins import ImageRecipe
+from devenv.model.pins import DerivedRecipe, ImageRecipe, RegistryPin
 from devenv.model.project import Limits
 from devenv.values import dataclass
 
-MountKind = Literal["bind", "volume", "tmpfs"]
-ContainerKind = Literal["app", "service"]
+MountKind = Literal["bind", "volume", "tmpfs", "copy"]
+ContainerKind = Literal["app", "service", "files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class Image:
     Args:
         reference: The local tag that names it in the engine, derived from its pin.
         key: The hash of everything that decides its bytes; 64 hex digits.
-        recipe: How to build it; None for an image that is pulled.
-        digest: The config digest it must have, when a build has told already.
+        source: How to build it, or what to pull.
+        digest: The config digest it must have; None while no build has told it yet.
     """
 
     reference: str
     key: str
-    recipe: ImageRecipe | None
+    source: ImageRecipe | DerivedRecipe | RegistryPin
     digest: str | None = None
 
 
@@ -35,8 +35,11 @@ class Image:
 class Mount:
     """Something attached to a container's file system.
 
+    A `copy` is a file whose content devenv puts into the container when it creates it, for engines that do not share
+    the host's files: read-only, and no mount for the engine.
+
     Args:
-        source: A host path for `bind`, the engine's volume name for `volume`, empty for `tmpfs`.
+        source: A host path for `bind` and `copy`, the engine's volume name for `volume`, empty for `tmpfs`.
         target: Absolute path inside.
     """
 
@@ -94,7 +97,7 @@ class Container:
 
     Args:
         name: The engine's name, `<instance>-<unit>-<replica>`.
-        unit: The app's or service's name; its host name in the network.
+        unit: The app's or service's name; its host name in the network. `<app>.files` for what holds an app's files.
         replica: Counted from 1.
         image: A reference from `Blueprint.images`.
         entrypoint: None keeps the image's.
@@ -131,6 +134,11 @@ class Container:
     stop_grace: int = 10
     labels: Mapping[str, str] = field(default_factory=dict)
     config_hash: str = ""
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it is in the instance's network."""
+        return self.kind != "files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +191,7 @@ class Placement:
         certificates: Host path of a CA bundle to mount into containers, or None.
         env: Proxy variables for every container.
         passwd: Host folder of passwd files for the app images, named by image key; None when apps run as root.
+        copies: Whether apps' folders are copied into volumes rather than mounted from the host.
     """
 
     instance: str
@@ -192,6 +201,7 @@ class Placement:
     certificates: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     passwd: str | None = None
+    copies: bool = False
 
 
 # --- what is there, and the way to what must be ---
@@ -237,7 +247,7 @@ class Observed:
     volumes: tuple[SeenObject, ...] = ()
 
 
-StepVerb = Literal["build", "create", "start", "stop", "remove", "wait", "keep"]
+StepVerb = Literal["build", "pull", "create", "start", "stop", "remove", "wait", "keep"]
 StepKind = Literal["image", "network", "volume", "container"]
 
 

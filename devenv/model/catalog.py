@@ -53,12 +53,21 @@ class EntryDebian:
 
 @dataclass(frozen=True, slots=True)
 class EntryRegistry:
-    """Which image of a registry the entry is; `tag` may use `{version}`."""
+    """Which image of a registry the entry is.
+
+    Args:
+        tag: May use `{version}`.
+        copied: Of a stack, the folders that hold it, for apps of several stacks.
+        wrapper: Of a service, a script in its folder: the image's own entrypoint starts it with `sh`, it prepares what
+            the options ask for and goes on with the command, its arguments.
+    """
 
     image: str
     default: str
     versions: tuple[str, ...]
     tag: str = "{version}"
+    copied: tuple[str, ...] = ()
+    wrapper: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,8 @@ class EntryOption:
         default: For a list, its items; `{project}` may be used.
         argument: Appended to the command for each item; `{key}` and `{value}` stand for it.
         into: For `files`: the folder inside where they are mounted, in order.
+        packages: For a list: Debian packages that an item needs besides; may use `{version}`.
+        images: For a list: the registry's image, with its tag, that has an item; may use `{version}`.
     """
 
     summary: str
@@ -78,6 +89,8 @@ class EntryOption:
     default: tuple[str, ...] = ()
     argument: tuple[str, ...] = ()
     into: str = ""
+    packages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,7 @@ class ServiceEntry:
         health: The command declared to the engine as health check.
         client: The command of `devenv connect`.
         provides: Variables for the apps that need it.
+        data: Which versions can use each other's data: `any`, or those of one `major` version alone.
     """
 
     summary: str
@@ -108,6 +122,7 @@ class ServiceEntry:
     options: Mapping[str, EntryOption] = field(default_factory=dict)
     stop_signal: str = ""
     stop_grace: int = 10
+    data: Literal["any", "major"] = "any"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,21 @@ from devenv.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """How to sign in to a registry.
+
+    Args:
+        server: The registry as Docker's configuration names it; for Docker Hub `https://index.docker.io/v1/`.
+        token: An identity token, in place of name and password.
+    """
+
+    server: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """The user's `config.toml`, `DEVENV_*` and the host's own settings, resolved.
 
@@ -18,19 +33,25 @@ class Machine:
         mirror: Address of the Debian archive's root, as apt's `URIs` has it; None means the host's apt sources.
         security_mirror: The same for the security archive.
         snapshot: Address of a snapshot archive, tried last; None means there is none.
+        registry_mirror: Address of a registry asked in place of Docker Hub, `https://mirror.acme.example`.
+        registry_images: A repository for built images, `ghcr.io/acme/devenv`; None means there is none.
         proxy: `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, as far as set, upper-case names.
         certificates: Extra CA certificates or whole bundles, PEM files.
         user: `uid:gid` that apps run as.
         cache: Folder for what can be fetched or made again.
         state: Folder for locks and logs.
+        watch: Whether changes are followed, for their consequences, where the engine shares files anyway.
     """
 
     engine: str | None = None
     mirror: str | None = None
     security_mirror: str | None = None
     snapshot: str | None = None
+    registry_mirror: str | None = None
+    registry_images: str | None = None
     proxy: Mapping[str, str] = field(default_factory=dict)
     certificates: tuple[Path, ...] = ()
     user: str = "0:0"
     cache: Path = Path()
     state: Path = Path()
+    watch: bool = True

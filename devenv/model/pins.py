@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 
 from devenv.values import dataclass
+
+OCI_PLATFORMS: Mapping[str, tuple[str, str]] = {
+    "amd64": ("amd64", ""),
+    "arm64": ("arm64", "v8"),
+    "armhf": ("arm", "v7"),
+    "i386": ("386", ""),
+    "ppc64el": ("ppc64le", ""),
+    "riscv64": ("riscv64", ""),
+    "s390x": ("s390x", ""),
+}
+"""Architecture and variant as image manifests name them, by Debian's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +78,58 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class DebianPins:
-    """Everything locked for one architecture from Debian packages.
+    """The images of origin debian, locked for one architecture.
 
     Args:
         architecture: As Debian names it.
         sources: The indexes, in the order they were read.
         layers: By name.
-        images: Config digest (`sha256:…`) of each image built so far, by its key.
     """
 
     architecture: str
     suite: str
     sources: tuple[Source, ...]
     layers: Mapping[str, Layer]
-    images: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryPin:
+    """One image of a registry, fixed for one architecture.
+
+    Args:
+        reference: As asked for, in full: `docker.io/library/redis:8`.
+        digest: Of what the tag named, `sha256:…`: the manifest list, or the only manifest.
+        manifest: Digest of this architecture's manifest.
+        config: Digest of this architecture's image configuration, which is what identifies the image on every engine.
+        version: What the image says its content's version is, for people; empty when it does not say.
+        created: When the image says it was made, seconds since 1970; 0 when it does not say.
+    """
+
+    reference: str
+    digest: str
+    manifest: str
+    config: str
+    version: str = ""
+    created: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """Everything locked for one architecture.
+
+    Args:
+        architecture: As Debian names it.
+        debian: None when no image is of origin debian.
+        registry: By the reference asked for.
+        added: Debian packages on top of a registry's image, by app; a layer's parent is the base's manifest digest.
+        images: Config digest (`sha256:…`) of each image built so far, by its key.
+    """
+
+    architecture: str
+    debian: DebianPins | None = None
+    registry: Mapping[str, RegistryPin] = field(default_factory=dict)
+    added: Mapping[str, Layer] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +138,11 @@ class Lockfile:
 
     Args:
         meaning: SHA-256 of what `devenv.toml` asks to be pinned, lower-case hex.
-        debian: Pins by architecture.
+        platforms: Pins by architecture.
     """
 
     meaning: str
-    debian: Mapping[str, DebianPins]
+    platforms: Mapping[str, Pins]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,3 +208,23 @@ class ImageRecipe:
     def epoch(self) -> int:
         """When the image counts as created: the newest layer's date."""
         return max(layer.epoch for layer in self.layers)
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedRecipe:
+    """An app's image of origin registry: a base, more stacks copied in, Debian packages on top.
+
+    Args:
+        name: For people: `bookshop-web`.
+        base: The image it stands on.
+        copied: Further images, each with the folders that are copied from it.
+        layer: Packages added by apt; None for none.
+        files: Files and folders that devenv puts in.
+    """
+
+    name: str
+    architecture: str
+    base: RegistryPin
+    copied: tuple[tuple[RegistryPin, tuple[str, ...]], ...] = ()
+    layer: Layer | None = None
+    files: tuple[ImageFile, ...] = ()

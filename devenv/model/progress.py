@@ -23,7 +23,7 @@ class Progress:
     action: str
     done: int
     total: int | None
-    unit: Literal["bytes", "packages", "steps"]
+    unit: Literal["bytes", "packages", "paths", "steps"]
 
 
 Report = Callable[[Progress], None]

@@ -10,8 +10,8 @@ from typing import Literal
 from devenv.values import dataclass
 
 Origin = Literal["debian", "registry"]
-Action = Literal["setup"]
-SyncMode = Literal["auto", "bind"]
+Action = Literal["sync", "setup", "restart", "rebuild"]
+SyncMode = Literal["auto", "bind", "copy"]
 
 Option = str | int | float | bool | tuple[str, ...] | Mapping[str, str]
 """The value of a catalog option such as `databases` or `settings`."""
@@ -140,9 +140,14 @@ class SyncRule:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """How files reach the apps."""
+    """How files reach the apps.
+
+    Args:
+        ignore: Patterns as in .gitignore, relative to each app's folder; what they match is not synced.
+    """
 
     mode: SyncMode = "auto"
+    ignore: tuple[str, ...] = ()
     rules: tuple[SyncRule, ...] = ()
 
 

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 from devenv import __version__
-from devenv.errors import DevenvError, Place, Problems
+from devenv.errors import DevenvError, LockfileError, Place, Problems
 from devenv.ui import screen
+
+_LOCKFILE = "devenv.lock"
 
 
 def show(error: DevenvError) -> None:
@@ -45,6 +47,39 @@ def data(error: DevenvError) -> list[dict[str, object]]:
         }
         for one in found
     ]
+
+
+def github(error: DevenvError, title: str, folder: str = "") -> list[str]:
+    """An error, or each of several, as GitHub shows it beside the line it is about.
+
+    https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+
+    Args:
+        folder: Where the project lies in the repository; empty at its root.
+    """
+    found = error.problems if isinstance(error, Problems) else (error,)
+    return [_annotation(one, title, folder) for one in found]
+
+
+def _annotation(error: DevenvError, title: str, folder: str) -> str:
+    properties = _annotated_place(error, f"{folder}/" if folder else "") | {"title": title}
+    written = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in properties.items())
+    words = "\n".join(filter(None, (error.message, error.hint)))
+    return f"::error {written}::{_escaped(words)}"
+
+
+def _annotated_place(error: DevenvError, prefix: str) -> dict[str, object]:
+    if error.where is not None:
+        place = error.where
+        return {"file": f"{prefix}{place.file}", "line": place.line, "col": place.column}
+    return {"file": f"{prefix}{_LOCKFILE}"} if isinstance(error, LockfileError) else {}
+
+
+def _escaped(text: str, further: str = "") -> str:
+    """Text in which nothing ends the command; `%` comes first, for it begins every escape."""
+    for character in f"%\r\n{further}":
+        text = text.replace(character, f"%{ord(character):02X}")
+    return screen.safe(text)
 
 
 def _lines(text: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from devenv.engine.apply import StepEvent
-from devenv.environment import SetupLine, Tell
+from devenv.environment import Event, Filled, Remark, SetupLine, Tell
 from devenv.model.blueprint import Step
 from devenv.model.progress import Progress
 from devenv.ui import screen
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PAST = {
     "build": "built",
+    "pull": "pulled",
     "create": "created",
     "start": "started",
     "stop": "stopped",
@@ -27,12 +28,17 @@ _PAST = {
 }
 _PRESENT = {
     "build": "building",
+    "pull": "pulling",
     "create": "creating",
     "start": "starting",
     "stop": "stopping",
     "remove": "removing",
     "wait": "waiting for",
 }
+
+
+_INTERVAL = 1 / 12
+"""Seconds between two drawings."""
 
 
 @contextmanager
@@ -47,7 +53,7 @@ def drawn(*, as_json: bool = False) -> Iterator[Tell]:
         yield _Lines().tell
 
 
-def _tell_nothing(event: StepEvent | Progress | SetupLine) -> None:
+def _tell_nothing(event: Event) -> None:
     """JSON output is one document at the end."""
 
 
@@ -58,6 +64,17 @@ def done_line(step: Step, seconds: float) -> str:
     return f"{mark} {_PAST[step.verb]:<8} {_subject(step)}{cause}  {seconds_text(seconds)}"
 
 
+def filled_line(filled: Filled) -> str:
+    """`✓ synced   web.files: 1,024 paths`."""
+    noun = "path" if filled.paths == 1 else "paths"
+    return f"{screen.paint('✓', 'green')} {'synced':<8} {filled.unit}: {filled.paths:,} {noun}"
+
+
+def remark_line(remark: Remark) -> str:
+    """`! not taken from …`."""
+    return f"{screen.paint('!', 'yellow')} {screen.safe(remark.text)}"
+
+
 def seconds_text(seconds: float) -> str:
     """`0.12 s`, `12.3 s`, `2 min 5 s`."""
     if seconds < 10:
@@ -66,7 +83,9 @@ def seconds_text(seconds: float) -> str:
 
 
 def amount(progress: Progress) -> str:
-    """`12.3 / 45.0 MB`, `57 / 120 packages`."""
+    """`12.3 / 45.0 MB`, `57 / 120 packages`; nothing where nothing is counted."""
+    if not progress.done and progress.total is None:
+        return ""
     if progress.unit == "bytes":
         done, total = progress.done / 1e6, None if progress.total is None else progress.total / 1e6
         return f"{done:.1f} MB" if total is None else f"{done:.1f} / {total:.1f} MB"
@@ -99,12 +118,16 @@ class _Lines:
         self._lock = threading.Lock()
         self._begun: set[tuple[str, str]] = set()
 
-    def tell(self, event: StepEvent | Progress | SetupLine) -> None:
+    def tell(self, event: Event) -> None:
         if isinstance(event, StepEvent):
             if event.state == "done":
                 screen.say(done_line(event.step, event.seconds))
         elif isinstance(event, SetupLine):
             screen.say(f"  {event.unit} | {screen.safe(event.text)}")
+        elif isinstance(event, Filled):
+            screen.say(filled_line(event))
+        elif isinstance(event, Remark):
+            screen.say(remark_line(event))
         else:
             with self._lock:
                 if (key := (event.subject, event.action)) in self._begun:
@@ -115,10 +138,17 @@ class _Lines:
 
 
 class _Live:
-    """Steps under way at the bottom, redrawn; what ended scrolls up above them."""
+    """Steps under way at the bottom, redrawn; what ended scrolls up above them.
+
+    Redrawing is done here and not by Rich's own thread: when that redraws while a line is printed, both go up by the
+    same number of lines, and one of them takes a printed line away.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._drawing = threading.Lock()
+        self._over = threading.Event()
+        self._redrawing = threading.Thread(target=self._redraw, name="devenv-progress", daemon=True)
         self._steps: dict[str, tuple[Step, float]] = {}
         self._work: dict[str, Progress] = {}
         self._setup: dict[str, str] = {}
@@ -129,26 +159,38 @@ class _Live:
         from rich.live import Live
 
         console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=12, transient=True)
+        self._live = Live(console=console, get_renderable=self._render, auto_refresh=False, transient=True)
         self._live.__enter__()
+        self._redrawing.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         assert self._live is not None
+        self._over.set()
+        self._redrawing.join()
         with self._lock:
             self._steps.clear()
             self._work.clear()
             self._setup.clear()
         self._live.__exit__(None, None, None)
 
-    def tell(self, event: StepEvent | Progress | SetupLine) -> None:
+    def tell(self, event: Event) -> None:
         with self._lock:
             self._note(event)
-        # Printed outside the lock: the console redraws while it prints, and so asks `_render`.
+        # Printed outside that lock: the console redraws while it prints, and so asks `_render`.
         if isinstance(event, StepEvent) and event.state == "done":
             self._print(done_line(event.step, event.seconds))
+        elif isinstance(event, Filled):
+            self._print(filled_line(event))
+        elif isinstance(event, Remark):
+            self._print(remark_line(event))
 
-    def _note(self, event: StepEvent | Progress | SetupLine) -> None:
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Remark):
+            return
+        if isinstance(event, Filled):
+            self._work.pop(event.unit, None)
+            return
         if isinstance(event, SetupLine):
             self._setup[event.unit] = event.text
         elif isinstance(event, Progress):
@@ -168,7 +210,14 @@ class _Live:
         from rich.text import Text
 
         assert self._live is not None
-        self._live.console.print(Text.from_ansi(line))
+        with self._drawing:
+            self._live.console.print(Text.from_ansi(line))
+
+    def _redraw(self) -> None:
+        assert self._live is not None
+        while not self._over.wait(_INTERVAL):
+            with self._drawing:
+                self._live.refresh()
 
     def _render(self) -> Any:
         from rich.console import Group

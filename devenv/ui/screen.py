@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Literal
 
 Colour = Literal["red", "green", "yellow", "blue", "magenta", "cyan", "dim", "bold"]
@@ -34,6 +36,17 @@ def is_live() -> bool:
 def is_interactive() -> bool:
     """Whether a person sits at both ends of a command."""
     return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def piped_in() -> Iterator[bytes] | None:
+    """What is piped into this process, as it comes; None when its input is a terminal, or nothing."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:  # it is closed
+        return None
+    if not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)):
+        return None
+    return iter(lambda: os.read(0, 1 << 16), b"")
 
 
 def has_colour(stream: Literal["stdout", "stderr"] = "stderr") -> bool:

@@ -169,7 +169,8 @@ def test_the_same_for_programs(tmp_path: Path) -> None:
                 "line": 2,
                 "column": 11,
             }
-        ]
+        ],
+        "fixed": [],
     }
 
 
@@ -266,6 +267,23 @@ def test_no_engine(tmp_path: Path) -> None:
         4,
         "error: no engine answers at `unix:///nowhere/docker.sock`\n\n"
         "hint: `devenv doctor` tells what is wrong with the engine\n",
+    )
+
+
+def test_without_a_background_process(tmp_path: Path) -> None:
+    locked(tmp_path)
+    at = ("--engine", "unix:///nowhere/docker.sock", "sync")
+    ran = command_line.run(tmp_path, *at, "status")
+    assert (ran.code, ran.out) == (0, "bind: the engine shares this folder; nothing is followed\n")
+    assert command_line.run(tmp_path, *at, "status", "--json").out == (
+        '{\n  "instance": "shop",\n  "copies": false,\n  "report": null,\n  "ended": null\n}\n'
+    )
+    ran = command_line.run(tmp_path, *at, "flush")
+    assert (ran.code, ran.err) == (4, "error: no background process runs\n\nhint: `devenv up -d` starts it\n")
+    ran = command_line.run(tmp_path, *at, "log")
+    assert (ran.code, ran.err) == (
+        4,
+        "error: there is no log: no background process has run here\n\nhint: `devenv up` starts one where needed\n",
     )
 
 

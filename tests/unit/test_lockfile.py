@@ -1,13 +1,43 @@
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from devenv import lockfile
-from devenv.errors import LockfileError
+from devenv.errors import DevenvError, LockfileConflict, LockfileError
+from devenv.lockfile import wanted
+from devenv.model.project import Project, Service
 from tests import projects
+
+
+def test_an_extension_that_does_not_come_with_the_server_brings_its_packages(tmp_path: Path) -> None:
+    plain = projects.service(options={"extensions": ("pg_trgm",)})
+    more = projects.service("vectors", use="postgres", options={"extensions": ("postgis", "pg_trgm", "pgvector")})
+    layers = {one.name: one.request for one in wanted.of(project_of(tmp_path, plain, more), projects.CATALOG).layers}
+    server = ("postgresql-17", "postgresql-client-17")
+    assert layers["service/postgres@17"] == server
+    with_both = (*server, "postgresql-17-pgvector", "postgresql-17-postgis-3")
+    assert layers["service/postgres@17+pgvector+postgis"] == tuple(sorted(with_both))
+
+
+def test_an_extension_of_a_registrys_origin_has_an_image_of_its_own(tmp_path: Path) -> None:
+    def images(*extensions: str, version: str | None = None) -> tuple[str, ...]:
+        service = projects.service(origin="registry", version=version, options={"extensions": extensions})
+        return wanted.of(project_of(tmp_path, service), projects.CATALOG).images
+
+    assert images("pg_trgm") == ("docker.io/library/postgres:17",)
+    assert images("pg_trgm", "pgvector", version="16") == ("docker.io/pgvector/pgvector:pg16",)
+    assert images("postgis", "postgis_topology") == ("docker.io/postgis/postgis:17-3.5",)
+    with pytest.raises(DevenvError, match="no image of `postgres` has both `pgvector` and `postgis`") as caught:
+        images("postgis", "pgvector")
+    assert caught.value.hint == 'set `images = "debian"` for it'
+
+
+def project_of(folder: Path, *services: Service) -> Project:
+    return projects.project(folder, services=services)
 
 
 def test_a_lockfile_reads_back_as_it_was_written(tmp_path: Path) -> None:
@@ -27,9 +57,8 @@ def test_each_package_has_a_line_of_its_own(tmp_path: Path) -> None:
 def test_the_order_does_not_depend_on_how_the_lockfile_came_about(tmp_path: Path) -> None:
     project = projects.project(tmp_path, services=(projects.service("redis"), projects.service("postgres")))
     lock = projects.lock(project)
-    pins = lock.debian["amd64"]
-    turned = replace(pins, layers=dict(reversed(tuple(pins.layers.items()))))
-    assert lockfile.text(replace(lock, debian={"amd64": turned})) == lockfile.text(lock)
+    turned = projects.with_layers(lock, dict(reversed(tuple(projects.layers(lock).items()))))
+    assert lockfile.text(turned) == lockfile.text(lock)
 
 
 def test_a_project_without_a_lockfile_has_none(tmp_path: Path) -> None:
@@ -124,5 +153,54 @@ def test_a_lockfile_for_another_architecture_does_not_cover_this_one(tmp_path: P
 
 def test_two_apps_of_one_stack_share_its_layer(tmp_path: Path) -> None:
     web, worker = projects.app("web"), projects.app("worker", packages=("git",))
-    names = [one.name for one in lockfile.requests(projects.project(tmp_path, apps=(web, worker)), projects.CATALOG)]
+    names = [one.name for one in wanted.of(projects.project(tmp_path, apps=(web, worker)), projects.CATALOG).layers]
     assert names == ["base", "stack/python@3.13", "packages/worker"]
+
+
+def whole(tmp_path: Path) -> Project:
+    """A project with something of every kind in its lockfile."""
+    web = projects.app(origin="registry", packages=("git",))
+    services = (projects.service("redis"), projects.service(origin="registry"))
+    return projects.project(tmp_path, apps=(web,), services=services)
+
+
+def test_a_lockfile_of_both_origins_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    lock = projects.lock(whole(tmp_path))
+    pins = replace(lock.platforms["amd64"], images={"0" * 64: f"sha256:{'1' * 64}"})
+    arm = replace(pins, architecture="arm64", debian=None, images={})
+    both = replace(lock, platforms={"amd64": pins, "arm64": arm})
+    lockfile.write(tmp_path, both)
+    assert lockfile.read(tmp_path) == both
+
+
+def test_any_single_bit_that_is_changed_is_found(tmp_path: Path) -> None:
+    content = lockfile.text(projects.lock(whole(tmp_path))).encode()
+    chosen = random.Random(1)
+    for position in sorted(chosen.sample(range(len(content) - 1), 700)):
+        flipped = bytearray(content)
+        flipped[position] ^= 1 << chosen.randrange(8)
+        (tmp_path / lockfile.NAME).write_bytes(flipped)
+        with pytest.raises(LockfileError):
+            lockfile.read(tmp_path)
+
+
+def test_what_an_image_says_of_itself_cannot_add_a_line(tmp_path: Path) -> None:
+    lock = projects.lock(whole(tmp_path))
+    pins = lock.platforms["amd64"]
+    name = "docker.io/library/postgres:17"
+    evil = replace(pins.registry[name], version="17\n'''\n[images.amd64]\nx = \"y\"")
+    lockfile.write(tmp_path, replace(lock, platforms={"amd64": replace(pins, registry={**pins.registry, name: evil})}))
+    read = lockfile.read(tmp_path)
+    assert read is not None
+    assert read.platforms["amd64"].images == {}
+    assert read.platforms["amd64"].registry[name].version == "17______images.amd64__x____y_"
+
+
+@pytest.mark.parametrize("conflict", ["<<<<<<< HEAD\n", "\n<<<<<<< ours\n"])
+def test_marks_of_a_merge_are_told_as_such(tmp_path: Path, conflict: str) -> None:
+    text = lockfile.text(projects.lock(whole(tmp_path)))
+    (tmp_path / lockfile.NAME).write_text(
+        text[:400] + conflict + text[400:] if conflict[0] == "\n" else conflict + text
+    )
+    with pytest.raises(LockfileConflict):
+        lockfile.read(tmp_path)

@@ -138,3 +138,34 @@ def test_teardown_removes_the_network_after_the_last_container(wanted: Blueprint
     steps = plan.teardown(seen(wanted), volumes=False).steps
     network = next(step for step in steps if step.kind == "network")
     assert set(network.after) == {step.id for step in steps if step.verb == "remove" and step.kind == "container"}
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Blueprint:
+    project = projects.project(tmp_path, apps=(projects.app(),))
+    placement = projects.placement(tmp_path, copies=True, passwd="/passwd", user="7:8")
+    return blueprint.make(project, projects.CATALOG, projects.pins(project), placement)
+
+
+def test_an_app_starts_after_what_holds_its_files_which_waits_for_no_network(copied: Blueprint) -> None:
+    steps = {step.id: step for step in plan.make(copied, Observed(), images=images(copied)).steps}
+    assert "wait container shop-web.files-1" in steps["start container shop-web-1"].after
+    assert steps["create container shop-web.files-1"].after == ("create volume shop_web-files",)
+
+
+def test_a_container_that_may_lack_its_files_is_made_anew(copied: Blueprint) -> None:
+    made = plan.make(copied, seen(copied, "created", "Created"), images=images(copied))
+    assert [step.target for step in made.steps if step.verb == "remove"] == ["shop-web-1"]
+
+
+def test_what_held_files_goes_when_they_are_mounted_again(copied: Blueprint, tmp_path: Path) -> None:
+    project = projects.project(tmp_path, apps=(projects.app(),))
+    mounted = blueprint.make(project, projects.CATALOG, projects.pins(project), projects.placement(tmp_path))
+    made = plan.make(mounted, seen(copied), images=images(copied))
+    assert "remove container shop-web.files-1: files are no longer copied" in short(made.steps)
+    assert "create container shop-web-1: user, mounts changed" in short(made.steps)
+
+
+def test_what_holds_files_outlives_the_network(copied: Blueprint) -> None:
+    made = plan.make(copied, replace(seen(copied), networks=()), images=images(copied))
+    assert [step.target for step in made.steps if step.verb == "remove"] == ["shop-web-1"]

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from devenv import blueprint
 from devenv.errors import DevenvError, LockfileError
-from devenv.model.blueprint import Blueprint, Container
-from devenv.model.project import Project
+from devenv.model import labels
+from devenv.model.blueprint import Blueprint, Container, Mount, Port, Probe, Readiness
+from devenv.model.pins import DebianPins, DerivedRecipe
+from devenv.model.project import Project, Service, StackRequest
 from tests import projects
 
 
@@ -50,6 +54,24 @@ def test_programs_on_the_host_get_the_published_port(tmp_path: Path) -> None:
     project = projects.project(tmp_path, services=(projects.service(),))
     values = blueprint.variables(project, projects.CATALOG, project.services, {"postgres/5432": 25432})
     assert values["DATABASE_URL"] == "postgresql://devenv:devenv@127.0.0.1:25432/shop"
+
+
+@pytest.mark.parametrize(
+    ("origin", "version", "data"),
+    [
+        ("debian", None, "postgres 17"),
+        ("registry", None, "postgres 17"),
+        ("registry", "16.4-alpine", "postgres 16"),
+        ("registry", "latest", None),
+    ],
+)
+def test_a_volume_says_whose_data_it_holds(tmp_path: Path, origin: str, version: str | None, data: str | None) -> None:
+    database = projects.service(origin=origin, version=version)
+    made = make(projects.project(tmp_path, services=(database, projects.service("redis"))))
+    assert {volume.name: volume.labels.get(labels.DATA) for volume in made.volumes} == {
+        "shop_postgres-data": data,
+        "shop_redis-data": None,
+    }
 
 
 def test_settings_become_arguments_of_the_server(tmp_path: Path) -> None:
@@ -148,14 +170,64 @@ def test_an_image_has_a_tag_no_registry_can_serve(tmp_path: Path) -> None:
     assert made.images[0].reference == f"localhost/devenv/postgres:{made.images[0].key[:16]}"
 
 
-def test_a_missing_pin_is_an_error_that_names_the_remedy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lacking", [{"debian": None}, {"debian": DebianPins("amd64", "trixie", (), {})}])
+def test_a_missing_pin_is_an_error_that_names_the_remedy(tmp_path: Path, lacking: dict[str, Any]) -> None:
     project = projects.project(tmp_path, services=(projects.service(),))
     with pytest.raises(LockfileError) as caught:
-        blueprint.make(project, projects.CATALOG, projects.pins(project, layers={}), projects.placement(tmp_path))
+        blueprint.make(project, projects.CATALOG, projects.pins(project, **lacking), projects.placement(tmp_path))
     assert caught.value.hint == "run `devenv lock`"
 
 
-def test_what_needs_a_registry_says_so(tmp_path: Path) -> None:
-    project = projects.project(tmp_path, services=(projects.service(origin="registry"),))
-    with pytest.raises(DevenvError, match="comes from a registry"):
+REDIS = "docker.io/library/redis:8"
+
+
+def of_registry(tmp_path: Path) -> Blueprint:
+    web = projects.app(
+        origin="registry", stacks=(StackRequest("python", "3.13"), StackRequest("node", "22")), packages=("git",)
+    )
+    services = (
+        projects.service("redis", origin="registry"),
+        projects.service(origin="registry", options={"databases": ("shop", "test")}),
+        Service("search", None, "registry", "ghcr.io/acme/search:2", ports=(9200,), volumes={"data": "/data"}),
+    )
+    project = projects.project(tmp_path, apps=(web,), services=services)
+    ports = {"search/9200": 29200}
+    return blueprint.make(project, projects.CATALOG, projects.pins(project), projects.placement(tmp_path, ports=ports))
+
+
+def test_an_image_of_a_registry_is_known_by_its_configuration_before_it_is_there(tmp_path: Path) -> None:
+    image = next(one for one in of_registry(tmp_path).images if one.source == projects.image(REDIS))
+    assert image.digest == projects.image(REDIS).config
+    assert re.fullmatch("localhost/devenv/redis:[0-9a-f]{16}", image.reference)
+
+
+def test_an_app_of_a_registry_stands_on_its_first_stack_and_takes_the_others_folders(tmp_path: Path) -> None:
+    (source,) = [one.source for one in of_registry(tmp_path).images if isinstance(one.source, DerivedRecipe)]
+    assert source.base.reference == "docker.io/library/python:3.13-slim"
+    assert [(pin.reference, paths) for pin, paths in source.copied] == [
+        ("docker.io/library/node:22-slim", ("/usr/local/",))
+    ]
+    assert source.layer is not None
+    assert source.layer.request == ("git",)
+
+
+def test_the_official_image_of_postgres_is_told_of_further_databases(tmp_path: Path) -> None:
+    (container,) = [one for one in of_registry(tmp_path).containers if one.unit == "postgres"]
+    assert container.command is not None
+    assert container.command[:2] == ("/bin/sh", "-c")
+    assert container.command[-1] == "postgres"
+    assert container.env["DEVENV_DATABASES"] == "shop,test"
+
+
+def test_a_service_by_image_is_run_as_the_image_says(tmp_path: Path) -> None:
+    (container,) = [one for one in of_registry(tmp_path).containers if one.unit == "search"]
+    assert (container.entrypoint, container.command, container.health) == (None, None, None)
+    assert container.mounts == (Mount("volume", "shop_search-data", "/data"),)
+    assert container.ports == (Port(9200, 29200),)
+    assert container.readiness == Readiness((Probe(tcp=9200),))
+
+
+def test_an_image_without_a_pin_names_the_remedy(tmp_path: Path) -> None:
+    project = projects.project(tmp_path, services=(projects.service("redis", origin="registry"),))
+    with pytest.raises(LockfileError, match=f"no pin for `{REDIS}`"):
         blueprint.make(project, projects.CATALOG, None, projects.placement(tmp_path))

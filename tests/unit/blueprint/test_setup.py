@@ -49,6 +49,20 @@ def test_a_rule_makes_a_file_an_input(folder: Path) -> None:
     assert hash_of(folder, rules=rules) != before
 
 
+@pytest.mark.parametrize("path", ["db", "db/", "/db/", "db/**", "**/*.sql", "**.sql", "d**/a.sql"])
+def test_a_rule_is_a_pattern_and_may_name_a_folder(folder: Path, path: str) -> None:
+    for name in ("db/a.sql", "a.sql"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("1")
+    rules = (SyncRule(path, "setup"), SyncRule("app.py", "restart"))
+    before = hash_of(folder, rules=rules)
+    (folder / "app.py").write_text("print(2)\n")
+    assert hash_of(folder, rules=rules) == before
+    for name in ("db/a.sql", "a.sql"):
+        (folder / name).write_text("2")
+    assert hash_of(folder, rules=rules) != before
+
+
 def test_setup_runs_again_when_the_command_or_the_image_changes(folder: Path) -> None:
     assert len({hash_of(folder), hash_of(folder, "pip install ."), hash_of(folder, image="j")}) == 3
 

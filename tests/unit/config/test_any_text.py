@@ -21,7 +21,7 @@ platforms = ["amd64"]
 debian.suite = "trixie"
 services.db = { use = "postgres", version = "17", databases = ["a"], settings = { a = "b" }, init = ["*.sql"] }
 services.search = { image = "acme/search:2", ports = [9200], volumes = { data = "/data" } }
-sync.rules = [{ path = "x", action = "setup" }]
+sync = { ignore = ["*.log"], rules = [{ path = "x", action = "setup" }] }
 tasks.t = { run = "x", app = "web" }
 profiles.ci.apps.web.env.A = "c"
 [apps.web]

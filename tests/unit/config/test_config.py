@@ -7,7 +7,7 @@ import pytest
 
 from devenv import config
 from devenv.errors import DevenvError, Place, Problems, UsageError
-from devenv.model.project import App, Limits, Project, Ready, Service, StackRequest, SyncRule, Task
+from devenv.model.project import App, Limits, Project, Ready, Service, StackRequest, Sync, SyncRule, Task
 
 DESIGN = """\
 name = "bookshop"
@@ -49,10 +49,14 @@ command = "search --dev"
 ready = { exec = ["true"], timeout = 5 }
 
 [sync]
-mode = "bind"
+mode = "copy"
+ignore = ["*.log", "!keep.log"]
 [[sync.rules]]
 path = "requirements.txt"
 action = "setup"
+[[sync.rules]]
+path = "config/"
+action = "restart"
 
 [tasks.migrate]
 run = "alembic upgrade head"
@@ -144,8 +148,8 @@ def test_every_key_reaches_the_project(tmp_path: Path) -> None:
         ready=Ready(exec=("true",), timeout=5.0),
     )
     assert project.tasks == (Task("migrate", "alembic upgrade head", "web"),)
-    assert project.sync.rules == (SyncRule("requirements.txt", "setup"),)
-    assert project.sync.mode == "bind"
+    rules = (SyncRule("requirements.txt", "setup"), SyncRule("config/", "restart"))
+    assert project.sync == Sync("copy", ("*.log", "!keep.log"), rules)
 
 
 def test_an_empty_file_is_a_project_named_after_its_folder(tmp_path: Path) -> None:
@@ -371,7 +375,7 @@ app = "web"
         ("`apps.web.ports[1]`: expected a port from 1 to 65535, got a string", None, '"9000"'),
         ("unknown app or service `postgrs`", "did you mean `postgres`?", '"postgrs"'),
         ('`services.postgres.version`: expected a version such as `"17"`, got a number', QUOTE, "17"),
-        ("`sync.mode`: expected `auto` or `bind`, got `atuo`", "did you mean `auto`?", '"atuo"'),
+        ("`sync.mode`: expected `auto`, `bind` or `copy`, got `atuo`", "did you mean `auto`?", '"atuo"'),
         ("`tasks.t` has no `run`", "it needs a string", "t"),
     ]
 
@@ -406,6 +410,41 @@ def test_mistakes_at_the_top(tmp_path: Path, text: str, message: str | None, whe
     (mistake,) = mistakes(tmp_path, text)
     assert message is None or mistake.message == message
     assert pointed(mistake.where) == where
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "where"),
+    [
+        ("ignore = '*.log'", "`sync.ignore`: expected a list of strings, got a string", "'*.log'"),
+        ("ignore = ['a', '']", "`sync.ignore[1]` is empty", "''"),
+        ("ignore = ['a', '!']", "this is no pattern: it names nothing", "'!'"),
+        ("ignore = ['a[b']", "this is no pattern: `[` is not closed", "'a[b'"),
+        ("ignore = ['a\\']", "this is no pattern: it ends in a single backslash", "'a\\'"),
+        ("ignore = ['# a']", "this is no pattern: it is a comment", "'# a'"),
+        ("ignore = ['  ']", "this is no pattern: it is empty", "'  '"),
+        ("ignore = ['../a']", "`../a` leads out of the project", "'../a'"),
+        (
+            "rules = [{ path = '[[:x:]]', action = 'sync' }]",
+            "this is no pattern: there is no class `[:x:]`",
+            "'[[:x:]]'",
+        ),
+        ("rules = [{ path = '!a', action = 'sync' }]", "a rule cannot take back another", "'!a'"),
+        (
+            "rules = [{ path = 'a', action = 'stop' }]",
+            "`sync.rules[0].action`: expected `sync`, `setup`, `restart` or `rebuild`, got `stop`",
+            "'stop'",
+        ),
+    ],
+)
+def test_mistakes_of_sync(tmp_path: Path, line: str, message: str, where: str) -> None:
+    (mistake,) = mistakes(tmp_path, f"[sync]\n{line}\n")
+    assert (mistake.message, pointed(mistake.where)) == (message, where)
+
+
+def test_a_name_that_looks_like_a_comment_can_be_ignored_all_the_same(tmp_path: Path) -> None:
+    (mistake,) = mistakes(tmp_path, "sync.ignore = ['#a#']")
+    assert mistake.hint == "a name that begins so is written `\\#a#`"
+    assert load(tmp_path, "sync.ignore = ['\\#a#', '~$*']").sync.ignore == ("\\#a#", "~$*")
 
 
 @pytest.mark.parametrize(

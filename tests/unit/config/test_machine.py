@@ -83,6 +83,17 @@ def test_variables_go_before_the_file(tmp_path: Path) -> None:
     assert (found.user, found.cache, found.state) == ("7:7", Path("/c"), tmp_path / "s")
 
 
+def test_changes_are_followed_unless_the_file_or_the_variable_says_otherwise(tmp_path: Path) -> None:
+    assert load(tmp_path).watch
+    assert not load(tmp_path, "watch = false").watch
+    assert load(tmp_path, "watch = false", DEVENV_WATCH="1").watch
+    assert not load(tmp_path, DEVENV_WATCH="0").watch
+    (mistake,) = mistakes(tmp_path, "", DEVENV_WATCH="maybe")
+    assert mistake.message == "`DEVENV_WATCH`: `maybe` is neither on nor off"
+    (mistake,) = mistakes(tmp_path, "watch = 0")
+    assert mistake.message == "`watch`: expected `true` or `false`, got a number"
+
+
 def test_an_empty_variable_is_no_setting(tmp_path: Path) -> None:
     assert load(tmp_path, FULL, DEVENV_ENGINE="", DEVENV_USER="").user == "1234:5678"
 

@@ -49,6 +49,7 @@ volumes = { data = "/var/lib/search" }
 ready = { http = "/", port = 9200 }
 [sync]
 mode = "auto"
+ignore = ["*.log"]
 [[sync.rules]]
 path = "requirements.txt"
 action = "setup"
@@ -109,6 +110,8 @@ def test_the_projects_own_files_fit_and_are_read(path: Path) -> None:
         "[services.db]\nversion = 17",
         "[tasks.t]\napp = 'web'",
         "[[sync.rules]]\npath = 'x'",
+        "[[sync.rules]]\npath = 'x'\naction = 'stop'",
+        "sync.ignore = ['']",
         "[profiles.ci]\napps.web.prots = [1]",
         "[profiles.ci.profiles.x]",
     ],

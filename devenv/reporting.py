@@ -1,0 +1,180 @@
+"""What a machine says of itself and of a project's environment on it, to be held against another machine's."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from devenv import __version__, identity, lockfile, workspace
+from devenv.engine.protocol import Engine
+from devenv.errors import UsageError
+from devenv.lockfile import form
+from devenv.model import labels
+from devenv.model.blueprint import Blueprint, Image, Observed
+from devenv.values import dataclass
+from devenv.workspace import Workspace
+
+Weight = Literal["decisive", "circumstance"]
+
+FORMAT = 1
+LARGEST = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReport:
+    """An image the project needs.
+
+    Args:
+        key: Of its pin.
+        pinned: The configuration's digest by the lockfile.
+        found: The same by the engine; None when it does not have the image.
+    """
+
+    key: str
+    pinned: str | None
+    found: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything about this machine and this environment that may make a difference, and nothing secret.
+
+    How files reach the apps makes none, so that the containers which hold them are left out.
+
+    Args:
+        environment: The environment id.
+        lockfile: The lockfile's checksum.
+        images: By app and service.
+        containers: Whether what runs is what is asked for, by app and service.
+    """
+
+    format: int
+    devenv: str
+    python: str
+    system: str
+    kernel: str
+    architecture: str
+    engine: str
+    engine_kernel: str
+    engine_architecture: str
+    project: str
+    environment: str
+    lockfile: str | None
+    images: Mapping[str, ImageReport]
+    containers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Something that is not the same on two machines.
+
+    Args:
+        name: `engine`, `images.postgres.found`.
+        weight: Whether it makes the environments different, or may only explain why they behave so.
+    """
+
+    name: str
+    here: str | None
+    there: str | None
+    weight: Weight
+
+
+def make(project: Workspace, engine: Engine) -> Report:
+    """Report on this machine."""
+    info = engine.info
+    observed = engine.observe(project.project.name)
+    wanted = workspace.resolve(project, info.architecture, copies=workspace.copies_recorded(project, engine.address))
+    lock = lockfile.read(project.folder)
+    return Report(
+        format=FORMAT,
+        devenv=__version__,
+        python=platform.python_version(),
+        system=_system(),
+        kernel=platform.release(),
+        architecture=platform.machine(),
+        engine=f"{info.name} {info.version}",
+        engine_kernel=info.kernel,
+        engine_architecture=info.architecture,
+        project=project.project.name,
+        environment=identity.of(project, lock),
+        lockfile=form.checksum(lock) if lock else None,
+        images=_images(engine, wanted),
+        containers=_containers(wanted, observed),
+    )
+
+
+def _system() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    except OSError:
+        return f"{platform.system()} {platform.release()}"
+
+
+def _images(engine: Engine, wanted: Blueprint) -> dict[str, ImageReport]:
+    images = {image.reference: image for image in wanted.images}
+    return {one.unit: _image(engine, images[one.image]) for one in wanted.containers if one.kind != "files"}
+
+
+def _image(engine: Engine, image: Image) -> ImageReport:
+    there = engine.image(image.reference)
+    return ImageReport(image.key, image.digest, there.config_digest if there else None)
+
+
+def _containers(wanted: Blueprint, observed: Observed) -> dict[str, str]:
+    seen = {one.name: one for one in observed.containers}
+    found: dict[str, str] = {}
+    for one in (one for one in wanted.containers if one.kind != "files"):
+        there = seen.get(one.name)
+        current = there is not None and there.labels.get(labels.CONFIG) == one.config_hash
+        found[one.unit] = "missing" if there is None else f"{there.status}, {'current' if current else 'not current'}"
+    return found
+
+
+# --- two of them ---
+
+_DECISIVE = ("environment", "lockfile", "images.", "engine_architecture")
+
+
+def read(path: Path) -> Mapping[str, Any]:
+    """A report that another machine wrote, as plain data.
+
+    Raises:
+        UsageError: It is none, or of another version of devenv.
+    """
+    try:
+        with path.open("rb") as file:
+            data = json.loads(file.read(LARGEST))
+    except OSError as error:
+        raise UsageError(f"cannot read `{path}`: {(error.strerror or 'no such file').lower()}") from error
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise UsageError(f"`{path}` is no report", hint="write one on the other machine: `devenv report > report.json`")
+    return data
+
+
+def contrast(here: Report, there: Mapping[str, Any]) -> tuple[Contrast, ...]:
+    """What differs between two reports, what decides first."""
+    ours, theirs = dict(_flat("", asdict(here))), dict(_flat("", there))
+    found = [
+        Contrast(name, ours.get(name), theirs.get(name), _weight(name))
+        for name in dict.fromkeys((*ours, *theirs))
+        if ours.get(name) != theirs.get(name)
+    ]
+    return tuple(sorted(found, key=lambda one: one.weight != "decisive"))
+
+
+def _weight(name: str) -> Weight:
+    return "decisive" if name.startswith(_DECISIVE) and not name.endswith(".found") else "circumstance"
+
+
+def _flat(prefix: str, value: object) -> Iterator[tuple[str, str | None]]:
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _flat(f"{prefix}.{key}" if prefix else str(key), one)
+    else:
+        yield prefix, None if value is None else str(value)
