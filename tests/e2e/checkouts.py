@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -15,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests import ports
 
 ROOT = Path(__file__).parents[2]
 BOOKSHOP = ROOT / "examples" / "bookshop"
@@ -83,7 +84,9 @@ class Checkout:
 
     @property
     def environ(self) -> dict[str, str]:
-        return os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONWARNINGS": "error"} | self.env
+        # Tests change files and then run `up` themselves; one that is about changes sets `DEVENV_WATCH` anew.
+        own = {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONWARNINGS": "error", "DEVENV_WATCH": "0"}
+        return os.environ | own | self.env
 
     def run(self, *arguments: str, check: bool = True, stdin: str = "") -> Ran:
         """Run devenv to its end; a failure shows all it said."""
@@ -97,9 +100,13 @@ class Checkout:
     def docker(self, *arguments: str) -> str:
         """Ask the engine in another tool's words."""
         host = {"DOCKER_HOST": self.engine} if self.engine else {}
-        done = subprocess.run(
-            ["docker", *arguments], cwd=self.folder, env=os.environ | host, capture_output=True, text=True
-        )
+        for _ in range(3):
+            done = subprocess.run(
+                ["docker", *arguments], cwd=self.folder, env=os.environ | host, capture_output=True, text=True
+            )
+            # An engine under load fails now and then to begin a process inside; nothing of it has run then.
+            if "OCI runtime exec failed" not in done.stderr or "broken pipe" not in done.stderr:
+                break
         assert done.returncode == 0, f"docker {' '.join(arguments)}\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -110,21 +117,19 @@ class Checkout:
         names += self.docker("network", "ls", "-q", "--filter", label).split()
         return names + self.docker("volume", "ls", "-q", "--filter", label).split()
 
+    def watches(self) -> None:
+        """From now on, changes have consequences where files are shared, too."""
+        self.env["DEVENV_WATCH"] = "1"
+
     def get(self, path: str = "/") -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return str(answer.read().decode())
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def small(folder: Path, *, engine: str | None = None, text: str = SMALL) -> Iterator[Checkout]:
     """A project that needs only a few packages."""
-    name, port = f"small-{uuid.uuid4().hex[:6]}", free_port()
+    name, port = f"small-{uuid.uuid4().hex[:6]}", ports.free()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "devenv.toml").write_text(text.format(name=name, port=port))
     (folder / "server.pl").write_text(SERVER)
@@ -133,10 +138,15 @@ def small(folder: Path, *, engine: str | None = None, text: str = SMALL) -> Iter
         yield checkout
 
 
+def in_mode(mode: str, text: str = SMALL) -> str:
+    """A project's text, with its files bound or copied whatever the engine shares."""
+    return f'{text}\n[sync]\nmode = "{mode}"\n'
+
+
 @contextmanager
 def bookshop(folder: Path, *, engine: str | None = None) -> Iterator[Checkout]:
     """A copy of the example, under a name and a port of its own."""
-    name, port = f"bookshop-{uuid.uuid4().hex[:6]}", free_port()
+    name, port = f"bookshop-{uuid.uuid4().hex[:6]}", ports.free()
     shutil.copytree(BOOKSHOP, folder, ignore=shutil.ignore_patterns(".devenv", "devenv.lock", "__pycache__"))
     local = f'name = "{name}"\n[apps.web]\nports = [{port}]\n'
     local += f'run = "flask --app shop.app run --host 0.0.0.0 --port {port}"\n'

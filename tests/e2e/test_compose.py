@@ -88,6 +88,40 @@ def test_compose_and_devenv_start_the_same_environment(tmp_path: Path) -> None:
         assert checkout.left() == []
 
 
+COPIED = """\
+name = "{name}"
+images = "debian"
+
+[apps.web]
+
+[sync]
+mode = "copy"
+"""
+
+
+def test_compose_and_devenv_copy_the_same_files(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n$HOME 🦊\n")
+    with checkouts.small(tmp_path / "project", text=COPIED) as checkout:
+        checkout.env |= {"DEVENV_USER": "1234:1234", "DEVENV_CA_CERTIFICATES": str(tmp_path / "ca.pem")}
+        checkout.run("up", "-d")
+        ours = inspected(checkout), copied(checkout)
+        assert "dev:x:1234:1234:" in ours[1]
+        assert "$HOME 🦊" in ours[1]
+        checkout.run("render")  # the list of users was made after the first files were rendered
+        checkout.run("down", "--volumes")
+        compose(checkout, "up", "-d", "--wait")
+        assert (inspected(checkout), copied(checkout)) == ours
+        compose(checkout, "down", "--volumes")
+        assert checkout.left() == []
+
+
+def copied(checkout: Checkout) -> str:
+    """What an app finds of the files that were copied in, and who may do what with them and its folder."""
+    paths = "/etc/passwd /etc/devenv/ca-certificates.pem"
+    script = f"cat {paths}; stat -c '%n %a %u:%g' {paths} /work; touch /work/mine"
+    return checkout.docker("exec", f"{checkout.name}-web-1", "sh", "-ec", script)
+
+
 def test_devenv_takes_over_what_compose_started(tmp_path: Path) -> None:
     with checkouts.small(tmp_path / "project") as checkout:
         checkout.run("up", "-d")

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import shutil
+import tarfile
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from devenv.engine.protocol import Chunk, Command
-from devenv.errors import Conflict, EngineError, NotFound
+from devenv.engine import buildx, shared
+from devenv.engine.memory import MemoryEngine
+from devenv.engine.protocol import Chunk, Command, Settings
+from devenv.errors import Conflict, DevenvError, EngineError, NotFound
 from devenv.model import labels
 from devenv.model.blueprint import Container, Mount, Network, Port, SeenContainer, StepKind, Volume
-from tests import engines
+from devenv.model.machine import Machine
+from devenv.model.progress import Progress, silence
+from devenv.model.project import Limits
+from tests import engines, ports
 from tests.engines import Lab
 
+CONTEXT = engines.tar({"Dockerfile": b"ARG BASE\nFROM ${BASE}\nCOPY hello /hello\n", "hello": b"hi\n"})
 FOREVER = ("sleep", "1000")
 
 
@@ -92,6 +104,91 @@ def test_an_error_of_the_archive_s_source_passes_through(lab: Lab) -> None:
 
     with pytest.raises(LookupError, match="mirror"):
         lab.engine.load(broken())
+
+
+def test_an_image_tells_its_settings_and_layers(lab: Lab) -> None:
+    image = lab.engine.image(engines.IMAGE)
+    assert image is not None
+    assert (image.env, image.command, image.user, image.volumes) == ({"PATH": "/bin"}, (), "", ())
+    assert len(image.layers) == 1
+
+
+def test_a_saved_image_holds_the_layers_of_its_configuration(lab: Lab) -> None:
+    with tarfile.open(fileobj=io.BytesIO(b"".join(lab.engine.save(engines.IMAGE)))) as archive:
+        (described,) = json.loads(read(archive, "manifest.json"))
+        config = read(archive, described["Config"])
+        digests = [f"sha256:{hashlib.sha256(read(archive, name)).hexdigest()}" for name in described["Layers"]]
+    assert f"sha256:{hashlib.sha256(config).hexdigest()}" == engines.packed()[1]
+    assert digests == json.loads(config)["rootfs"]["diff_ids"]
+
+
+def read(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file is not None
+    return file.read()
+
+
+def test_a_saved_image_can_be_loaded_again(lab: Lab) -> None:
+    with engines.an_image(lab) as name:
+        before = lab.engine.image(name)
+        saved = list(lab.engine.save(name))
+        lab.engine.remove("image", name)
+        assert lab.engine.image(name) is None
+        lab.engine.load(saved)
+        after = lab.engine.image(name)
+        assert before is not None
+        assert after is not None
+        assert (after.config_digest, after.layers) == (before.config_digest, before.layers)
+
+
+def test_an_image_the_engine_does_not_have_cannot_be_saved(lab: Lab) -> None:
+    with pytest.raises(NotFound, match="devenv-test-absent:1"):
+        list(lab.engine.save("devenv-test-absent:1"))
+
+
+@pytest.fixture(params=["buildx", "classic"])
+def builder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, lab: Lab) -> str:
+    """Build by Buildx, or as if it were not there."""
+    name: str = request.param
+    if name == "classic":
+        monkeypatch.setattr(buildx, "_is_there", lambda _env: False)
+    elif shutil.which("docker") is None and not isinstance(lab.engine, MemoryEngine):
+        pytest.skip("the docker command is not there")
+    return name
+
+
+@pytest.mark.usefixtures("builder")
+def test_an_image_is_built_on_one_that_only_the_engine_has(lab: Lab) -> None:
+    built, heard = f"localhost/devenv/{lab.name('built')}:1", list[Progress]()
+    with engines.an_image(lab) as base:
+        try:
+            lab.engine.build([CONTEXT[:700], CONTEXT[700:]], built, arguments={"BASE": base}, report=heard.append)
+            image, below = lab.engine.image(built), lab.engine.image(base)
+        finally:
+            lab.engine.remove("image", built)
+    assert image is not None
+    assert below is not None
+    assert image.layers[:-1] == below.layers
+    assert (image.env, image.labels) == (below.env, below.labels)
+    assert {(one.subject, one.action, one.unit) for one in heard} == {(lab.name("built"), "building", "steps")}
+
+
+@pytest.mark.usefixtures("builder")
+def test_a_build_on_what_nobody_has_fails(lab: Lab) -> None:
+    built = f"localhost/devenv/{lab.name('built')}:1"
+    with pytest.raises(EngineError, match="localhost"):
+        lab.engine.build([CONTEXT], built, arguments={"BASE": "localhost/devenv/absent:1"}, report=silence)
+    assert lab.engine.image(built) is None
+
+
+@pytest.mark.usefixtures("builder")
+def test_an_error_of_the_context_s_source_passes_through(lab: Lab) -> None:
+    def broken() -> Iterable[bytes]:
+        yield CONTEXT[:1024]
+        raise LookupError("the file is gone")
+
+    with pytest.raises(LookupError, match="file"):
+        lab.engine.build(broken(), "localhost/devenv/never:1", arguments={"BASE": engines.IMAGE}, report=silence)
 
 
 # --- create or adopt ---
@@ -193,14 +290,15 @@ def test_a_program_that_ends_leaves_its_exit_code(lab: Lab) -> None:
 
 
 def test_a_taken_port_is_a_conflict_that_names_it_until_it_is_free(lab: Lab) -> None:
-    first = replace(a_container(lab, name="a-1"), ports=(Port(8000, 48731),))
-    second = replace(a_container(lab, name="b-1"), ports=(Port(8000, 48731),))
+    port = ports.free()
+    first = replace(a_container(lab, name="a-1"), ports=(Port(8000, port),))
+    second = replace(a_container(lab, name="b-1"), ports=(Port(8000, port),))
     network = Network(lab.name("net"), lab.labels)
     lab.engine.create(network)
     started(lab, first, network.name)
     lab.engine.create(second, network.name)
     for _ in range(2):
-        with pytest.raises(Conflict, match="port 48731"):
+        with pytest.raises(Conflict, match=f"port {port}"):
             lab.engine.start(second.name)
     lab.engine.stop(first.name, 0)
     lab.engine.start(second.name)
@@ -237,16 +335,73 @@ def test_a_volume_in_use_is_a_conflict(lab: Lab) -> None:
         lab.engine.remove("volume", volume.name)
 
 
-@pytest.mark.parametrize("call", ["start", "look", "read", "exec"])
+@pytest.mark.parametrize("call", ["start", "look", "changes", "read", "exec"])
 def test_a_container_that_is_not_there_is_not_found(lab: Lab, call: str) -> None:
     calls: dict[str, Callable[[str], object]] = {
         "start": lambda name: lab.engine.start(name),
         "look": lambda name: lab.engine.look(name),
+        "changes": lambda name: lab.engine.changes(name),
         "read": lambda name: list(lab.engine.read(name, "logs")),
         "exec": lambda name: lab.engine.exec(name, Command(("cat",))),
     }
     with pytest.raises(NotFound, match=lab.name("absent")):
         calls[call](lab.name("absent"))
+
+
+# --- look ---
+
+
+def test_a_container_tells_what_it_was_created_with(lab: Lab, tmp_path: Path) -> None:
+    network, volume = Network(lab.name("net"), lab.labels), Volume(lab.name("data"), lab.labels)
+    lab.engine.create(network)
+    lab.engine.create(volume)
+    mounts = (
+        Mount("volume", volume.name, "/data", read_only=True),
+        Mount("bind", str(tmp_path), "/host"),
+        Mount("tmpfs", "", "/scratch"),
+    )
+    limits = Limits(cpus=0.5, memory=64 * 1024 * 1024, pids=50)
+    port = Port(8000, ports.free())
+    container = replace(
+        a_container(lab),
+        entrypoint=("sleep",),
+        command=("7",),
+        env={"A": "x=y", "EMPTY": ""},
+        user="1:2",
+        working_dir="/data",
+        mounts=mounts[::-1],
+        ports=(port,),
+        limits=limits,
+    )
+    lab.engine.create(container, network.name)
+    image = lab.engine.image(engines.IMAGE)
+    assert image is not None
+    assert lab.engine.look(container.name).settings == Settings(
+        image=image.id,
+        env={"PATH": "/bin", "A": "x=y", "EMPTY": ""},
+        entrypoint=("sleep",),
+        command=("7",),
+        user="1:2",
+        working_dir="/data",
+        mounts=mounts,
+        ports=(port,),
+        limits=limits,
+        networks=(network.name,),
+        labels=lab.labels | {labels.PIN: "test"},
+    )
+
+
+def test_a_container_without_settings_of_its_own_has_the_image_s(lab: Lab) -> None:
+    lab.engine.create(a_container(lab))
+    settings = lab.engine.look(lab.name("web-1")).settings
+    assert settings is not None
+    assert (settings.env, settings.command, settings.user) == ({"PATH": "/bin"}, FOREVER, "")
+    assert (settings.mounts, settings.ports, settings.networks, settings.limits) == ((), (), (), Limits())
+
+
+def test_a_new_container_has_no_changes(lab: Lab) -> None:
+    lab.engine.create(a_container(lab))
+    assert lab.engine.changes(lab.name("web-1")) == ()
 
 
 # --- inside ---
@@ -297,3 +452,43 @@ def test_no_command_runs_in_a_stopped_container(lab: Lab) -> None:
     name = ended(lab, a_container(lab, ("echo", "done")))
     with pytest.raises(Conflict, match="not running"):
         lab.engine.exec(name, Command(("cat",)))
+
+
+# --- files of this host ---
+
+
+def test_copied_files_are_root_s_in_the_new_container_and_no_changes_nor_mounts(lab: Lab, tmp_path: Path) -> None:
+    targets = ("/etc/users", "/new/deep/a", "/new/deep/b")
+    (tmp_path / "file").write_bytes(b"content")
+    mounts = tuple(Mount("copy", str(tmp_path / "file"), target, read_only=True) for target in targets)
+    told = lab.labels | {labels.COPIED: json.dumps(targets)}
+    container = replace(a_container(lab), mounts=mounts, labels=told)
+    # As if whoever created it had been killed before the files were in it.
+    assert lab.engine.create(replace(container, mounts=())) == lab.engine.create(container)
+    with tarfile.open(fileobj=io.BytesIO(text(lab.engine.read(container.name, "files")))) as archive:
+        for target in targets:
+            member = archive.getmember(target[1:])
+            assert (member.mode & 0o7777, member.uid, member.gid) == (0o444, 0, 0)
+            assert read(archive, target[1:]) == b"content"
+    settings = lab.engine.look(container.name).settings
+    assert settings is not None
+    assert settings.mounts == ()
+    assert lab.engine.changes(container.name) == ()
+
+
+def test_a_file_that_cannot_be_copied_leaves_no_container(lab: Lab, tmp_path: Path) -> None:
+    mount = Mount("copy", str(tmp_path / "absent"), "/etc/users", read_only=True)
+    with pytest.raises(DevenvError, match="absent"):
+        lab.engine.create(replace(a_container(lab), mounts=(mount,)))
+    assert lab.engine.observe(lab.instance).containers == ()
+
+
+def test_a_file_of_this_host_is_read_as_a_mount_would_show_it(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"\x00content")
+    assert lab.engine.read_host(tmp_path / "file") == b"\x00content"
+    assert lab.engine.read_host(tmp_path / "absent") is None
+    assert lab.engine.read_host(tmp_path / "no folder" / "file") is None
+
+
+def test_an_engine_here_shares_a_folder_of_this_host(lab: Lab, tmp_path: Path) -> None:
+    assert shared.shares(lab.engine, tmp_path, Machine(state=tmp_path / "state"))

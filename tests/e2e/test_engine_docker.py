@@ -5,29 +5,34 @@ from __future__ import annotations
 import os
 import pty
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from devenv.engine import readiness, wire
+from devenv.engine import buildx, digests, hostfiles, readiness, transfers, wire
 from devenv.engine.docker import DockerEngine
-from devenv.engine.protocol import Command
+from devenv.engine.protocol import Change, Command
 from devenv.engine.wire import Endpoint, Wire
-from devenv.errors import Conflict, EngineError, EngineUnreachable, NotReady
+from devenv.errors import Conflict, EngineError, EngineUnreachable, NotFound, NotReady
 from devenv.model import labels
 from devenv.model.blueprint import Container, Mount, Network, Port, Probe, Readiness, Volume
+from devenv.model.machine import Login
+from devenv.model.pins import RegistryPin
+from devenv.model.progress import Progress, silence
 from devenv.model.project import Limits
-from tests import engines
+from tests import engines, ports, registries
 from tests.engines import Lab
+from tests.registries import RunningRegistry
 
 pytestmark = pytest.mark.docker
 
@@ -167,6 +172,7 @@ def test_a_container_runs_as_it_was_asked_to(real_lab: Lab, tmp_path: Path) -> N
     tmp_path.chmod(0o755)
     (tmp_path / "page").write_text("from the host")
     real_lab.engine.create(Volume(real_lab.name("data"), real_lab.labels))
+    port = ports.free()
     mounts = (
         Mount("bind", str(tmp_path), "/host", read_only=True),
         Mount("volume", real_lab.name("data"), "/data"),
@@ -179,7 +185,7 @@ def test_a_container_runs_as_it_was_asked_to(real_lab: Lab, tmp_path: Path) -> N
         working_dir="/host",
         mounts=mounts,
         limits=Limits(cpus=0.5, memory=64 * 1024 * 1024, pids=50),
-        ports=(Port(8000, 48732),),
+        ports=(Port(8000, port),),
     )
     started(real_lab, container)
     assert output(real_lab, container, "cat", "page") == "from the host"
@@ -191,7 +197,7 @@ def test_a_container_runs_as_it_was_asked_to(real_lab: Lab, tmp_path: Path) -> N
     host = inspected(real_lab, container)["HostConfig"]
     assert isinstance(host, dict)
     assert (host["NanoCpus"], host["Memory"], host["PidsLimit"]) == (500_000_000, 67_108_864, 50)
-    assert host["PortBindings"] == {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "48732"}]}
+    assert host["PortBindings"] == {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]}
     assert host["RestartPolicy"]["Name"] == "no"
 
 
@@ -263,7 +269,7 @@ def test_a_container_is_ready_when_its_probe_passes(real_lab: Lab, probe: Probe)
             "sleep 0.3",
             "echo serving",
             "exec httpd -f -p 80 -h /tmp",
-            ports=(Port(80, 48733),),
+            ports=(Port(80, ports.free()),),
             readiness=Readiness((probe,)),
         ),
     )
@@ -279,7 +285,7 @@ def test_a_port_is_probed_without_a_way_to_the_container_s_address(real_lab: Lab
             real_lab,
             "sleep 0.3",
             "exec httpd -f -p 80 -h /tmp",
-            ports=(Port(80, 48734),) if published else (),
+            ports=(Port(80, ports.free()),) if published else (),
             readiness=Readiness((Probe(tcp=80),)),
         ),
     )
@@ -404,6 +410,210 @@ def test_two_removals_at_once_are_both_content(real_lab: Lab) -> None:
     assert real_lab.engine.observe(real_lab.instance).containers == ()
 
 
+# --- changes ---
+
+
+def test_changes_are_those_of_the_container_and_not_of_its_mounts(real_lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    real_lab.engine.create(Volume(real_lab.name("data"), real_lab.labels))
+    mounts = (
+        Mount("volume", real_lab.name("data"), "/deep/data"),
+        Mount("bind", str(tmp_path / "file"), "/etc/app/file"),
+        Mount("tmpfs", "", "/scratch"),
+    )
+    script = ("echo >/etc/added", "echo >/deep/data/no", "echo >/scratch/no", "echo >/tmp/made", "exec grep -q x /no")
+    container = started(real_lab, a_container(real_lab, *script, mounts=mounts))
+    list(real_lab.engine.read(container.name, "follow"))
+    assert real_lab.engine.changes(container.name) == (
+        Change("changed", "/etc"),
+        Change("added", "/etc/added"),
+        Change("changed", "/tmp"),
+        Change("added", "/tmp/made"),
+    )
+
+
+# --- builds ---
+
+
+def a_build(*lines: str) -> bytes:
+    return engines.tar({"Dockerfile": "\n".join(("ARG BASE", "FROM ${BASE}", *lines, "")).encode()})
+
+
+def build(real_lab: Lab, context: Iterable[bytes], report: Callable[[Progress], None] = silence) -> None:
+    name = f"localhost/devenv/{real_lab.name('built')}:1"
+    try:
+        real_lab.engine.build(context, name, arguments={"BASE": engines.IMAGE}, report=report)
+    finally:
+        real_lab.engine.remove("image", name)
+
+
+@pytest.fixture(params=["buildx", "classic"])
+def builder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    name: str = request.param
+    if name == "classic":
+        monkeypatch.setattr(buildx, "_is_there", lambda _env: False)
+    elif shutil.which("docker") is None:
+        pytest.skip("the docker command is not there")
+    return name
+
+
+@pytest.mark.usefixtures("builder")
+def test_a_build_has_no_network(real_lab: Lab) -> None:
+    alone = "RUN [ $(cat /proc/net/dev | grep -c :) = 1 ]"
+    build(real_lab, [a_build(f"ENV LAB={real_lab.instance}", alone)])
+
+
+@pytest.mark.usefixtures("builder")
+def test_a_failed_build_shows_the_end_of_its_output(real_lab: Lab) -> None:
+    with pytest.raises(EngineError, match=r"the end of its output:\n\n(.*\n)*.*too bad to be built"):
+        build(real_lab, [a_build("RUN echo too bad to be built; false")])
+
+
+@pytest.mark.usefixtures("builder")
+def test_a_build_ends_when_its_report_raises(real_lab: Lab) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.done >= 2:
+            raise LookupError("called off")
+
+    with pytest.raises(LookupError, match="called off"):
+        build(real_lab, [a_build(f"ENV LAB={real_lab.instance}", "RUN sleep 1000")], stop)
+
+
+@pytest.mark.parametrize(("script", "is_there"), [("exit 1", False), ("echo '#0 building'; exit 1", True)])
+def test_the_engine_builds_itself_when_buildx_cannot_begin(
+    real_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, *, is_there: bool
+) -> None:
+    program = tmp_path / "docker"
+    program.write_text(f"#!/bin/sh\n[ $2 = version ] && exit {0 if is_there else 1}\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    context = a_build(f"ENV LAB={real_lab.instance}")
+    build(real_lab, (context[start : start + 512] for start in range(0, len(context), 512)))
+
+
+# --- a registry ---
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[RunningRegistry]:
+    with registries.running(tmp_path / "registry") as running:
+        yield running
+
+
+def stored(registry: RunningRegistry, lab: Lab) -> RegistryPin:
+    """An image that no engine has, for this engine's architecture."""
+    files: dict[str, bytes | str] = {"file": lab.instance.encode()}
+    return registry.image("try/redis", "1", architecture=lab.engine.info.architecture, files=files)
+
+
+@pytest.fixture
+def pulled(registry: RunningRegistry, real_lab: Lab) -> Iterator[str]:
+    """A name for an image from the registry, removed in the end with what else the registry's images are called."""
+    name = f"localhost/devenv/{real_lab.name('pulled')}:1"
+    yield name
+    seen = real_lab.engine.image(name)
+    real_lab.engine.remove("image", name)
+    if seen is not None:
+        real_lab.engine.remove("image", seen.id)
+
+
+def test_an_image_is_pulled_by_its_digest_and_named(real_lab: Lab, registry: RunningRegistry, pulled: str) -> None:
+    pin, heard = stored(registry, real_lab), list[Progress]()
+    real_lab.engine.pull(f"{registry.address}/try/redis@{pin.manifest}", pulled, login=None, report=heard.append)
+    image = real_lab.engine.image(pulled)
+    assert image is not None
+    assert image.config_digest == pin.config
+    told = {(one.subject, one.action, one.unit) for one in heard}
+    assert {("redis", "pulling", "bytes")} <= told <= {("redis", word, "bytes") for word in ("pulling", "unpacking")}
+
+
+def test_a_pull_of_an_index_takes_the_engine_s_own_platform(
+    real_lab: Lab, registry: RunningRegistry, pulled: str
+) -> None:
+    own = real_lab.engine.info.architecture
+    pin, other = stored(registry, real_lab), registry.image("try/redis", "2", "s390x")
+    index = registry.index("try/redis", "3", {"s390x": other, own: pin})
+    real_lab.engine.pull(f"{registry.address}/try/redis@{index}", pulled, login=None, report=silence)
+    image = real_lab.engine.image(pulled)
+    assert image is not None
+    assert image.config_digest == pin.config
+
+
+def test_a_pull_without_an_image_for_the_engine_s_platform_fails(real_lab: Lab, registry: RunningRegistry) -> None:
+    index = registry.index("try/redis", "3", {"s390x": registry.image("try/redis", "2", "s390x")})
+    with pytest.raises(EngineError, match=r"could not be pulled: no matching manifest") as caught:
+        real_lab.engine.pull(f"{registry.address}/try/redis@{index}", "never:1", login=None, report=silence)
+    assert not transfers.is_passing(caught.value)
+
+
+def test_a_pull_of_what_the_registry_does_not_have_fails(real_lab: Lab, registry: RunningRegistry) -> None:
+    source = f"{registry.address}/try/redis@sha256:{'0' * 64}"
+    with pytest.raises(EngineError, match=f"`{source}` could not be pulled"):
+        real_lab.engine.pull(source, "never:1", login=None, report=silence)
+    assert real_lab.engine.image("never:1") is None
+
+
+def test_a_pulled_image_whose_configuration_is_known_is_not_exported(
+    real_lab: Lab, registry: RunningRegistry, pulled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin = stored(registry, real_lab)
+    monkeypatch.setattr(digests, "_from_export", lambda *_: pytest.fail("an export is dear"))
+    source = f"{registry.address}/try/redis@{pin.manifest}"
+    real_lab.engine.pull(source, pulled, login=None, config=pin.config, report=silence)
+    image = real_lab.engine.image(pulled)
+    assert image is not None
+    assert image.config_digest == pin.config
+
+
+def test_a_registry_that_wants_a_login_gets_it(real_lab: Lab, tmp_path: Path) -> None:
+    with (
+        registries.running(tmp_path / "private", users={"me": "secret"}) as registry,
+        engines.an_image(real_lab) as name,
+    ):
+        target = f"{registry.address}/try/image:1"
+        with pytest.raises(EngineError, match="could not be pushed"):
+            real_lab.engine.push(name, target, login=None, report=silence)
+        login = Login(registry.address, "me", "secret")
+        assert real_lab.engine.push(name, target, login=login, report=silence).startswith("sha256:")
+
+
+def test_a_pushed_image_can_be_pulled_by_the_digest_that_push_told(
+    real_lab: Lab, registry: RunningRegistry, pulled: str
+) -> None:
+    target, heard = f"{registry.address}/try/image:1", list[Progress]()
+    with engines.an_image(real_lab) as name:
+        before = real_lab.engine.image(name)
+        digest = real_lab.engine.push(name, target, login=None, report=heard.append)
+        assert real_lab.engine.image(target) is None
+    real_lab.engine.pull(f"{registry.address}/try/image@{digest}", pulled, login=None, report=silence)
+    after = real_lab.engine.image(pulled)
+    assert before is not None
+    assert after is not None
+    assert after.config_digest == before.config_digest
+    assert {(one.action, one.unit) for one in heard} == {("pushing", "bytes")}
+
+
+def test_a_push_gives_its_name_back_to_the_image_that_had_it(real_lab: Lab, registry: RunningRegistry) -> None:
+    target = f"{registry.address}/try/image:1"
+    real_lab.engine.load([engines.packed(target, f"{real_lab.instance}-other")[0]])
+    theirs = real_lab.engine.image(target)
+    with engines.an_image(real_lab) as name:
+        real_lab.engine.push(name, target, login=None, report=silence)
+    assert real_lab.engine.image(target) == theirs
+    real_lab.engine.remove("image", target)
+
+
+def test_an_image_that_has_the_pushed_name_already_keeps_it(real_lab: Lab, registry: RunningRegistry) -> None:
+    target = f"{registry.address}/try/image:1"
+    real_lab.engine.load([engines.packed(target, real_lab.instance)[0]])
+    before = real_lab.engine.image(target)
+    assert real_lab.engine.push(target, target, login=None, report=silence).startswith("sha256:")
+    after = real_lab.engine.image(target)
+    real_lab.engine.remove("image", target)
+    assert before is not None
+    assert after == before
+
+
 # --- the engine goes away ---
 
 
@@ -417,6 +627,13 @@ def test_two_removals_at_once_are_both_content(real_lab: Lab) -> None:
         pytest.param(lambda engine, name: engine.remove("container", name), id="remove"),
         pytest.param(lambda engine, name: engine.create(Volume(name)), id="create"),
         pytest.param(lambda engine, name: engine.load([b"x" * 100_000] * 100), id="load"),
+        pytest.param(lambda engine, name: list(engine.save(name)), id="save"),
+        pytest.param(lambda engine, name: engine.changes(name), id="changes"),
+        pytest.param(
+            lambda engine, name: engine.pull(f"{name}@sha256:0", "a:1", login=None, report=silence), id="pull"
+        ),
+        pytest.param(lambda engine, name: engine.push(name, "a:1", login=None, report=silence), id="push"),
+        pytest.param(lambda engine, name: engine.build([b"x"], name, arguments={}, report=silence), id="build"),
         pytest.param(lambda engine, name: engine.exec(name, Command(("true",))), id="exec"),
         pytest.param(lambda engine, name: list(engine.read(name, "logs")), id="read"),
     ],
@@ -500,3 +717,39 @@ class Screen:
             while data := os.read(self._descriptor, 65536):
                 shown += data
         return shown.decode(errors="replace")
+
+
+# --- files of this host ---
+
+
+def test_a_folder_that_the_engine_does_not_have_is_refused_with_a_way_out(real_lab: Lab, tmp_path: Path) -> None:
+    mounts = (Mount("bind", str(tmp_path / "absent"), "/work"),)
+    with pytest.raises(EngineError, match="absent") as caught:
+        real_lab.engine.create(
+            Container(real_lab.name("c"), "c", "app", engines.IMAGE, command=("true",), mounts=mounts)
+        )
+    assert '[sync] mode = "copy"' in str(caught.value.hint)
+
+
+def test_a_container_whose_files_cannot_be_copied_is_removed_again(real_lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    mounts = (Mount("copy", str(tmp_path / "file"), "/bin/busybox/file", read_only=True),)
+    container = Container(
+        real_lab.name("c"), "c", "app", engines.IMAGE, command=("true",), mounts=mounts, labels=real_lab.labels
+    )
+    with pytest.raises(EngineError, match="could not be copied"):
+        real_lab.engine.create(container)
+    assert real_lab.engine.observe(real_lab.instance).containers == ()
+
+
+def test_what_is_left_of_somebody_who_was_killed_while_asking_is_removed(
+    real_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = hostfiles.probe(tmp_path)
+    real_lab.engine.load(hostfiles.image(left, real_lab.engine.info.architecture))
+    real_lab.engine.create(left)
+    monkeypatch.setattr(hostfiles, "PROBE_LIFE", -60.0)
+    real_lab.engine.read_host(tmp_path / "file")
+    assert real_lab.engine.image(left.image) is None
+    with pytest.raises(NotFound):
+        real_lab.engine.look(left.name)

@@ -12,16 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from devenv.blueprint import images
 from devenv.config import machine as machines
 from devenv.engine.docker import DockerEngine
 from devenv.engine.wire import Endpoint
 from devenv.images import debian, layers
 from devenv.images.store import Store
 from devenv.model import labels
-from devenv.model.blueprint import Container, SeenContainer
+from devenv.model.blueprint import Container, Image, SeenContainer
 from devenv.model.machine import Machine
 from devenv.model.pins import DebianPins, ImageConfig, ImageFile, ImageRecipe, LayerRequest
 from devenv.model.progress import Progress, silence
+from devenv.supply import Supply
 from tests import engines
 from tests.e2e import checkouts
 
@@ -36,10 +38,10 @@ BUILD = """\
 import pathlib, pickle, sys
 from devenv.engine.docker import DockerEngine
 from devenv.engine.wire import Endpoint
-from devenv.images import debian
 from devenv.model.progress import silence
-recipe, machine, reference = pickle.loads(pathlib.Path(sys.argv[2]).read_bytes())
-debian.build(recipe, reference=reference, engine=DockerEngine(Endpoint(sys.argv[1])), machine=machine, report=silence)
+from devenv.supply import Supply
+image, machine = pickle.loads(pathlib.Path(sys.argv[2]).read_bytes())
+Supply(DockerEngine(Endpoint(sys.argv[1])), machine, silence, print).build(image)
 """
 
 
@@ -53,12 +55,11 @@ class Site:
     references: list[str] = field(default_factory=list)
 
     def build(self, recipe: ImageRecipe) -> str:
-        reference = f"localhost/devenv-test/{recipe.name}-{os.getpid()}:{debian.key(recipe)[:12]}"
+        reference = f"localhost/devenv-test/{recipe.name}-{os.getpid()}:{images.key(recipe)[:12]}"
         self.references.append(reference)
         self.reports.clear()
-        return debian.build(
-            recipe, reference=reference, engine=self.engine, machine=self.machine, report=self.reports.append
-        )
+        supply = Supply(self.engine, self.machine, self.reports.append, print)
+        return supply.build(Image(reference, images.key(recipe), recipe))
 
     @property
     def configured(self) -> list[str]:
@@ -89,9 +90,9 @@ def pins(machine: Machine) -> DebianPins:
 
 @pytest.fixture(scope="module")
 def sites(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Site]]:
-    """Two of them: on two engines where there are, else on one."""
+    """Two of them: on the first and the last engine, which may be one."""
     engines.require()
-    addresses = [*engines.addresses(), *engines.addresses()][:2]
+    addresses = [engines.addresses()[0], engines.addresses()[-1]]
     (machine.cache / "packages").mkdir(exist_ok=True)
     made = [_site(address, machine, tmp_path_factory.mktemp("cache")) for address in addresses]
     yield made
@@ -141,7 +142,8 @@ def test_a_killed_build_leaves_nothing_for_the_next_one_to_trip_over(
     site = sites[0]
     site.build(_recipe(pins))
     recipe = _recipe(pins, REDIS, files=(ImageFile("/killed", b"", 0o644),))
-    (tmp_path / "work").write_bytes(pickle.dumps((recipe, site.machine, "localhost/devenv-test/killed:1")))
+    image = Image("localhost/devenv-test/killed:1", images.key(recipe), recipe)
+    (tmp_path / "work").write_bytes(pickle.dumps((image, site.machine)))
     process = subprocess.Popen(
         [sys.executable, "-c", BUILD, site.engine.info.address, tmp_path / "work"], cwd=checkouts.ROOT
     )

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import engines
-from tests.e2e import checkouts
+from tests import engines, ports
 from tests.e2e.checkouts import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.network]
@@ -40,7 +39,7 @@ def clone(tmp_path: Path) -> Iterator[Path]:
             (folder / name).write_bytes((ROOT / name).read_bytes())
             (folder / name).chmod((ROOT / name).stat().st_mode)
     # A port and a name of its own, for the bookshop may be running on this machine.
-    port = checkouts.free_port()
+    port = ports.free()
     (folder / "examples/bookshop/devenv.local.toml").write_text(
         f'name = "readme-{port}"\n[apps.web]\nports = [{port}]\n'
         f'run = "flask --app shop.app run --host 0.0.0.0 --port {port}"\n'
