@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -86,3 +87,13 @@ def compose_version() -> str | None:
         return None
     done = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def environ(engine: str | None) -> dict[str, str]:
+    """Both sides find the engine in the same way, neither colours, and Python keeps what it has compiled."""
+    ignored = {"COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "DEVENV_ENGINE", "PYTHONDONTWRITEBYTECODE"}
+    found = {key: value for key, value in os.environ.items() if key not in ignored} | {"NO_COLOR": "1"}
+    if engine:
+        found.pop("DOCKER_CONTEXT", None)
+        found["DOCKER_HOST"] = engine
+    return found | {"PYTHONPATH": str(projects.ROOT)}

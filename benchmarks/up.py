@@ -47,7 +47,7 @@ def main() -> None:
     if version is None:
         print("skipped: `docker compose` is not installed, there is nothing to compare with", file=sys.stderr)
         return
-    setting = Setting(given.runs, given.health_interval, given.empty, _environ(given.engine))
+    setting = Setting(given.runs, given.health_interval, given.empty, sides.environ(given.engine))
     load = os.getloadavg()[0]
     engine = projects.ask(setting.environ, "version", "--format", "{{.Server.Version}}").strip()
     facts = {"engine": engine, "compose": version, "runs": given.runs, "load": round(load, 2), "cpus": os.cpu_count()}
@@ -70,16 +70,6 @@ def _arguments() -> argparse.Namespace:
     if given.runs < 1:
         parser.error("--runs: at least 1")
     return given
-
-
-def _environ(engine: str | None) -> dict[str, str]:
-    """Both sides find the engine in the same way, neither colours, and Python keeps what it has compiled."""
-    ignored = {"COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "DEVENV_ENGINE", "PYTHONDONTWRITEBYTECODE"}
-    environ = {key: value for key, value in os.environ.items() if key not in ignored} | {"NO_COLOR": "1"}
-    if engine:
-        environ.pop("DOCKER_CONTEXT", None)
-        environ["DOCKER_HOST"] = engine
-    return environ | {"PYTHONPATH": str(projects.ROOT)}
 
 
 def _project(kind: str, setting: Setting, *, quiet: bool) -> dict[str, object]:
