@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from devenv import blueprint, catalog
 from devenv import files as disk
-from devenv.blueprint import containers, hashing
+from devenv.blueprint import hashing
 from devenv.errors import DevenvError
 from devenv.model.blueprint import Blueprint, Mount
 from devenv.model.pins import DerivedRecipe, ImageRecipe, RegistryPin
@@ -202,7 +202,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 -- YAML and Dockerfiles, no HTML: every value goes through a filter below
     )
-    environment.tests["folder_of"] = lambda mount, container: containers.holds_folder(container, mount)
+    environment.tests["folder_of"] = lambda mount, container: container.holds_folder(mount)
     environment.filters |= {
         "quote": quoted,
         "dockerfile": dockerfile_word,

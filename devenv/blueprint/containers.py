@@ -181,11 +181,6 @@ def _folder(project: Project, app: App, placement: Placement) -> Mount:
     return Mount("volume", f"{placement.instance}_{files_unit(project, app).replace('.', '-')}", images.WORK)
 
 
-def holds_folder(container: Container, mount: Mount) -> bool:
-    """Whether a mount is the volume of an app's folder, in which nothing of the image may appear."""
-    return mount.kind == "volume" and mount.target == images.WORK and container.kind != "service"
-
-
 def provides(
     project: Project, service: Service, entries: Catalog, *, host: str, ports: Mapping[int, int]
 ) -> dict[str, str]:

@@ -361,16 +361,6 @@ def sync_log(
         screen.give(screen.safe(line))
 
 
-@sync.command("serve", hidden=True)
-def sync_serve(context: typer.Context) -> None:
-    """Be the background process."""
-    from devenv.live import serving
-
-    given: Options = context.obj
-    address = session.endpoint(given).address
-    serving.run(session.workspace(given), lambda: session.engine(given), address, given.profile)
-
-
 @app.command()
 def lock(
     context: typer.Context,

@@ -36,7 +36,7 @@ def named(machine: Machine, environ: Mapping[str, str], home: Path, flag: str | 
         EngineUnreachable: The context does not exist.
         EngineError: What is named is no address.
     """
-    config = Path(environ.get("DOCKER_CONFIG") or home / ".docker")
+    config = _folder(environ, home)
     for address, source in (
         (flag, "`--engine`"),
         (machine.engine, "`DEVENV_ENGINE` or the user's configuration"),
@@ -50,6 +50,15 @@ def named(machine: Machine, environ: Mapping[str, str], home: Path, flag: str | 
     return None
 
 
+def chosen(address: str, environ: Mapping[str, str], home: Path) -> Endpoint:
+    """Return the engine at an address that was found before.
+
+    Raises:
+        EngineError: It is no address.
+    """
+    return _named(address, "`--engine`", _tls_of(environ, _folder(environ, home)))
+
+
 def connect(endpoint: Endpoint, cache: Path | None = None) -> DockerEngine:
     """Return the engine there, after it has answered once; `cache` is the user's folder for what can be asked again."""
     engine = DockerEngine(endpoint, digests.Memory(cache / "digests" if cache else None))
@@ -59,6 +68,11 @@ def connect(endpoint: Endpoint, cache: Path | None = None) -> DockerEngine:
         engine.close()
         raise
     return engine
+
+
+def _folder(environ: Mapping[str, str], home: Path) -> Path:
+    """Where the docker command keeps its configuration."""
+    return Path(environ.get("DOCKER_CONFIG") or home / ".docker")
 
 
 def _named(address: str, source: str, tls: Tls | None) -> Endpoint:

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from devenv.blueprint import containers
 from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, SeenImage, Settings
 from devenv.model.blueprint import Container, Mount, Port, SeenContainer, SeenObject
 from devenv.model.machine import Login
@@ -72,7 +71,7 @@ def _mount(wanted: Container, mount: Mount) -> Body:
     body: Body = {"Type": mount.kind, "Target": mount.target, "ReadOnly": mount.read_only}
     if mount.source:
         body["Source"] = mount.source
-    if containers.holds_folder(wanted, mount):
+    if wanted.holds_folder(mount):
         body["VolumeOptions"] = {"NoCopy": True}
     return body
 

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 from devenv.errors import DevenvError, NotReady
 from devenv.live import place
 from devenv.live.place import Flushed as Flushed
-from devenv.model.blueprint import Blueprint, Container
-from devenv.model.progress import Progress, Report
-from devenv.workspace import Workspace
 
+# What is here is imported by the process itself, too, whose start is waited for.
 if TYPE_CHECKING:
     import subprocess
 
-    from devenv.live.assignment import Assignment
+    from devenv.live.assignment import Assignment, Errand
     from devenv.live.client import Client, Readiness
     from devenv.live.news import News
+    from devenv.model.blueprint import Blueprint, Container
+    from devenv.model.progress import Report
+    from devenv.workspace import Workspace
 
 OWN = "DEVENV_SYNC_PROCESS"
 """Tells a devenv that a background process runs which one that is: it must not end its own parent."""
@@ -35,6 +36,9 @@ NEXT = 5.0
 """Seconds in which another process takes the place of one that was ended."""
 SLICE = 1.0
 """Seconds between two reports of a first copy."""
+
+PROCESS = (sys.executable, "-P", "-m", "devenv.live")
+"""The background process; `-P`: the folder it runs in must not count as a place of Python modules."""
 
 # Python warns of children that are forgotten before they end.
 _CHILDREN: list[subprocess.Popen[bytes]] = []
@@ -71,9 +75,9 @@ class Background:
         Raises:
             NotReady: It does not start.
         """
-        from devenv.live import assignment
+        from devenv.live import assigning
 
-        todo = assignment.of(self.project, wanted, self._profile)
+        todo = assigning.of(self.project, wanted, self._profile)
         if not todo.is_needed(watch=self.project.machine.watch):
             self.stop()
             return None
@@ -83,7 +87,7 @@ class Background:
             if (found := self._fitting(todo)) is not None:
                 return found
             self.stop()
-            return self._start()
+            return self._start(todo)
 
     def begin(self, wanted: Blueprint) -> None:
         """`ensure`, without waiting for it; who asks next hears of what went wrong."""
@@ -111,9 +115,10 @@ class Background:
             NotReady: With the session's reason.
         """
         from devenv.engine.apply import CalledOff
-        from devenv.live import assignment
+        from devenv.live import assigning
+        from devenv.model.progress import Progress
 
-        volume, begun = assignment.volume(container), time.monotonic()
+        volume, begun = assigning.volume(container), time.monotonic()
         client = self._sound(wanted, volume)
         while not (now := client.ready(volume, SLICE)).done:
             if off.is_set():
@@ -189,20 +194,23 @@ class Background:
             time.sleep(0.01)
         return client
 
-    def _start(self) -> Client:
+    def _start(self, todo: Assignment) -> Client:
         import subprocess
 
         self.place.make()
         with self.place.log.open("ab") as log:
             started = subprocess.Popen(
-                [*command(self.project, self.address, self._profile), "sync", "serve"],
+                PROCESS,
                 cwd=self.place.folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         _CHILDREN.append(started)
+        assert started.stdin is not None
+        with suppress(BrokenPipeError), started.stdin:  # one that has ended already is seen below
+            started.stdin.write(self._errand(todo).text().encode())
         deadline = time.monotonic() + START
         while (client := self.find()) is None:
             ended = started.poll() is not None and not self.place.lives()
@@ -211,6 +219,20 @@ class Background:
                 raise NotReady(f"the background process did not start: {reason}", hint=REMEDY)
             time.sleep(0.01)
         return client
+
+    def _errand(self, todo: Assignment) -> Errand:
+        from devenv import config
+        from devenv.live.assignment import Errand
+
+        return Errand(
+            assignment=todo,
+            address=self.address,
+            command=tuple(command(self.project, self.address, self._profile)),
+            place=str(self.place.folder),
+            file=str(self.project.folder / config.NAME),
+            cache=str(self.project.machine.cache),
+            user=self.project.machine.user,
+        )
 
 
 REMEDY = "`devenv sync status` and `devenv sync log` tell more"

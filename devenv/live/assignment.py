@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import posixpath
-import shlex
-from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Literal
 
 from devenv import __version__
-from devenv.blueprint import images
-from devenv.catalog import Catalog
-from devenv.model.blueprint import Blueprint, Container
-from devenv.model.project import Action, App
+from devenv.model.project import Action
 from devenv.values import dataclass
-from devenv.workspace import Workspace
 
 Rule = tuple[str, Action]
 """A pattern in gitignore's syntax, and what a change of a path that matches it does."""
@@ -85,73 +77,44 @@ class Assignment:
         return bool(self.folders) or (watch and bool(self.followed))
 
 
-def of(project: Workspace, wanted: Blueprint, profile: str | None) -> Assignment:
-    """The assignment for an environment."""
-    folders = tuple(_folder(project, one) for one in wanted.containers if one.kind == "files")
-    return Assignment(
-        mode="copy" if folders else "bind",
-        instance=wanted.instance,
-        root=str(project.folder),
-        profile=profile,
-        ignore=project.project.sync.ignore,
-        folders=folders,
-        followed=tuple(_followed(project)),
-    )
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a process is started with: its assignment, and all that it would have to find out for itself.
+
+    Reading the project, its lockfile and the catalog again would take longer than a first copy of thousands of files.
+
+    Args:
+        address: The engine's.
+        command: The command line of devenv for the project, up to the command's name.
+        place: The folder of `live.place.Place`.
+        file: The project's file; without it there is nothing to do any more.
+        cache: The user's folder for what can be asked again.
+        user: `uid:gid` that files inside belong to.
+    """
+
+    assignment: Assignment
+    address: str
+    command: tuple[str, ...]
+    place: str
+    file: str
+    cache: str
+    user: str
+
+    def text(self) -> str:
+        """As JSON, which `read` reads."""
+        return json.dumps(asdict(self))
 
 
-def volume(container: Container) -> str:
-    """The volume that a files container holds."""
-    return next(mount.source for mount in container.mounts if mount.target == images.WORK)
+def read(text: str) -> Errand:
+    """The errand that another devenv of this very version has written."""
+    found = json.loads(text)
+    todo = found.pop("assignment")
+    todo["ignore"] = tuple(todo["ignore"])
+    todo["folders"] = tuple(Folder(**one) for one in todo["folders"])
+    todo["followed"] = tuple(Followed(**one | {"rules": _rules(one["rules"])}) for one in todo["followed"])
+    found["command"] = tuple(found["command"])
+    return Errand(assignment=Assignment(**todo), **found)
 
 
-def _folder(project: Workspace, container: Container) -> Folder:
-    name = container.unit.removesuffix(".files")
-    app = next(one for one in project.project.apps if one.name == name)
-    return Folder(posixpath.normpath(app.dir), name, container.name, volume(container))
-
-
-def _followed(project: Workspace) -> Iterator[Followed]:
-    for app in project.project.apps:
-        rules = tuple(_rules(project, app))
-        if any(action != "sync" for _, action in rules):
-            yield Followed(app.name, posixpath.normpath(app.dir), rules)
-
-
-def _rules(project: Workspace, app: App) -> Iterator[Rule]:
-    """The stacks' own, files that setup commands name, then the project's."""
-    if app.setup:
-        yield from ((f"/{glob.lstrip('/')}", "setup") for glob in _inputs(project.entries, app))
-        yield from ((f"/{_literal(name)}", "setup") for name in _named(project.folder / app.dir, app))
-    for rule in project.project.sync.rules:
-        yield rule.path, "sync" if rule.action == "setup" and not app.setup else rule.action
-
-
-def _inputs(entries: Catalog, app: App) -> Iterator[str]:
-    for stack in app.stacks:
-        yield from entries.stack(stack.name).inputs
-
-
-def _named(folder: Path, app: App) -> list[str]:
-    """Files that stand in a setup command as a word, as `blueprint.setup` finds them."""
-    words = {word for command in app.setup for word in _words(command)}
-    return sorted(word for word in words if word and not word.startswith(("/", "-")) and _is_file(folder, word))
-
-
-def _is_file(folder: Path, word: str) -> bool:
-    try:
-        return ".." not in Path(word).parts and (folder / word).is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def _words(command: str) -> list[str]:
-    try:
-        return shlex.split(command)
-    except ValueError:
-        return command.split()
-
-
-def _literal(name: str) -> str:
-    """A name as a pattern that means it alone."""
-    plain = posixpath.normpath(name)
-    return "".join(f"\\{one}" if one in "\\*?[] " else one for one in plain)
+def _rules(found: list[tuple[str, Action]]) -> tuple[Rule, ...]:
+    return tuple((pattern, action) for pattern, action in found)

@@ -157,11 +157,11 @@ class Place:
         else:
             files.write(self.ended, reason + "\n", mode=0o600)
 
-    def socket(self, temporary: Path) -> Path:
+    def socket(self, temporary: Path | None = None) -> Path:
         """A path for the socket, with its folder made.
 
         Args:
-            temporary: A folder with a short name, for paths that are too long.
+            temporary: A folder with a short name, for paths that are too long; None is the system's own.
 
         Raises:
             DevenvError: Somebody else has made a folder of that name there.
@@ -169,7 +169,7 @@ class Place:
         near = self.folder / "socket"
         if len(os.fsencode(near)) <= LONGEST_SOCKET:
             return near
-        folder = temporary / f"devenv-{self.folder.name}"
+        folder = (temporary or _temporary()) / f"devenv-{self.folder.name}"
         folder.mkdir(mode=0o700, exist_ok=True)
         if not is_own(folder):
             raise DevenvError(f"the folder `{folder}` belongs to somebody else", hint="remove it")
@@ -180,6 +180,12 @@ def of(machine: Machine, address: str, instance: str) -> Place:
     """The place of an instance on the engine at that address."""
     name = hashlib.sha256(f"{address}\0{instance}".encode()).hexdigest()[:16]
     return Place(machine.state / "sync" / name)
+
+
+def _temporary() -> Path:
+    import tempfile
+
+    return Path(tempfile.gettempdir())
 
 
 def is_own(folder: Path) -> bool:

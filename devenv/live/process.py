@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -105,7 +104,7 @@ class Process:
             if held is None:
                 return False
             self._place.give_reason(None)
-            socket = self._place.socket(Path(tempfile.gettempdir()))
+            socket = self._place.socket()
             server = Server(socket, self._answer, self._followers)
             try:
                 with self._working():

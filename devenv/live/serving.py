@@ -1,4 +1,4 @@
-"""Makes the background process of a project and runs it to its end."""
+"""Makes the background process of an instance and runs it to its end."""
 
 from __future__ import annotations
 
@@ -11,73 +11,72 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from devenv import config, git, live, workspace
+from devenv import git, live
+from devenv.engine import address
 from devenv.engine.protocol import Engine
 from devenv.errors import DevenvError, EngineError
-from devenv.live import assignment, journal, place
-from devenv.live.assignment import Assignment, Folder
+from devenv.live import journal
+from devenv.live.assignment import Errand, Folder
 from devenv.live.place import Place
 from devenv.live.process import Hands, Process, Session
 from devenv.sync.events import Event
 from devenv.sync.watch import Watch
-from devenv.workspace import Workspace
 
 Connect = Callable[[], Engine]
 
 log = logging.getLogger(__name__)
 
 
-def run(project: Workspace, connect: Connect, address: str, profile: str | None) -> None:
+def run(errand: Errand) -> None:
     """Be the background process; return at once when there is one already.
 
-    Args:
-        connect: Makes a connection to the engine.
-        address: The engine's.
+    Why it cannot be, stands in its log and is given as the reason of its end.
     """
-    here = place.of(project.machine, address, project.project.name)
+    here = Place(Path(errand.place))
     here.make()
     journal.begin(here.log)
     try:
-        process = _made(project, connect, address, profile, here)
+        process = _made(errand, here)
         signal.signal(signal.SIGTERM, lambda *_: process.stop())
         process.run()
     except DevenvError as error:
+        log.warning("did not begin: %s", error.message)
         if not here.lives():
             here.give_reason(error.message)
-        raise
     except BaseException:
         log.exception("it broke")
         raise
 
 
-def _made(project: Workspace, connect: Connect, address: str, profile: str | None, here: Place) -> Process:
-    engine = connect()
-    copies = workspace.copies(project, engine)
-    wanted = workspace.resolve(project, engine.info.architecture, copies=copies)
-    todo = assignment.of(project, wanted, profile)
-    runner = Runner(live.command(project, address, profile), here.folder)
+def _made(errand: Errand, here: Place) -> Process:
+    def connect() -> Engine:
+        return address.connect(address.chosen(errand.address, os.environ, Path.home()), Path(errand.cache))
 
     def session(folder: Folder, tell: Callable[[Event], None]) -> Session:
-        return _session(project, connect, folder, here, tell)
+        return _session(errand, connect, folder, here, tell)
 
-    return Process(here, todo, Hands(session, Watch, runner.perform, runner.cease, _Needed(todo, connect).gone))
+    runner = Runner(errand.command, here.folder)
+    return Process(
+        here,
+        errand.assignment,
+        Hands(session, Watch, runner.perform, runner.cease, _Needed(errand, connect).gone),
+    )
 
 
-def _session(
-    project: Workspace, connect: Connect, folder: Folder, here: Place, tell: Callable[[Event], None]
-) -> Session:
+def _session(errand: Errand, connect: Connect, folder: Folder, here: Place, tell: Callable[[Event], None]) -> Session:
     from devenv.sync import session
 
+    root = Path(errand.assignment.root)
     return session.Session(
         engine=connect,
         container=folder.container,
         volume=folder.volume,
         app=folder.app,
-        folder=project.folder / folder.path,
+        folder=root / folder.path,
         state=here.state(folder.volume),
-        ignore=project.project.sync.ignore,
-        above=tuple(above(project.folder, folder.path)),
-        user=project.machine.user,
+        ignore=errand.assignment.ignore,
+        above=tuple(above(root, folder.path)),
+        user=errand.user,
         tell=tell,
     )
 
@@ -153,16 +152,17 @@ class Runner:
 class _Needed:
     """Sees whether there is still anything to follow."""
 
-    def __init__(self, todo: Assignment, connect: Connect) -> None:
-        self._todo = todo
+    def __init__(self, errand: Errand, connect: Connect) -> None:
+        self._file = Path(errand.file)
+        self._todo = errand.assignment
         self._connect = connect
         self._engine: Engine | None = None
         self._empty = 0
 
     def gone(self) -> str | None:
         """Why there is nothing left to do; None while there is."""
-        if not (Path(self._todo.root) / config.NAME).is_file():
-            return f"`{config.NAME}` is gone"
+        if not self._file.is_file():
+            return f"`{self._file.name}` is gone"
         if self._todo.mode == "copy":
             # The sessions see for themselves what becomes of their containers.
             return None

@@ -140,6 +140,10 @@ class Container:
         """Whether it is in the instance's network."""
         return self.kind != "files"
 
+    def holds_folder(self, mount: Mount) -> bool:
+        """Whether a mount is the volume of an app's folder, in which nothing of the image may appear."""
+        return mount.kind == "volume" and mount.target == self.working_dir and self.kind != "service"
+
 
 @dataclass(frozen=True, slots=True)
 class Network:

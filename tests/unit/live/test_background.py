@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,8 @@ import pytest
 from devenv import live
 from devenv.engine.apply import CalledOff
 from devenv.errors import NotReady
-from devenv.live import Background, assignment, serving
-from devenv.live.assignment import Assignment
+from devenv.live import Background, assigning, assignment, serving
+from devenv.live.assignment import Assignment, Errand, Folder, Followed
 from devenv.live.client import Client
 from devenv.live.place import Flushed
 from devenv.model.blueprint import Blueprint, Container, Mount, Network
@@ -25,24 +25,24 @@ from devenv.workspace import Workspace
 from tests import projects
 
 ROOT = Path(__file__).parents[3]
-# A process as `devenv sync serve` is one, with sessions that a test steers by its arguments.
+# A process as `python -m devenv.live` is one, with sessions that a test steers by a file.
 SERVE = """
 import json, sys
 from pathlib import Path
-from devenv.live.assignment import Assignment, Followed, Folder
+from devenv.live import assignment
 from devenv.live.place import Place
-from tests.unit.live.fakes import World, Session
-told = json.loads(sys.argv[2])
+from tests.unit.live.fakes import World
+errand = assignment.read(sys.stdin.read())
+with open(sys.argv[1], "r+") as file:
+    told = json.load(file)
+    told["started"] += 1
+    file.seek(0)
+    json.dump(told, file)
+world = World(Place(Path(errand.place)))
 if told["stage"] == "broken":
-    Place(Path(sys.argv[1])).give_reason("the engine is gone")
+    world.place.give_reason("the engine is gone")
     sys.exit(4)
-todo = told["todo"] | {"ignore": ()}
-todo["folders"] = tuple(Folder(**one) for one in todo["folders"])
-for one in todo["followed"]:
-    one["rules"] = tuple(tuple(rule) for rule in one["rules"])
-todo["followed"] = tuple(Followed(**one) for one in todo["followed"])
-world = World(Place(Path(sys.argv[1])))
-process = world.process(Assignment(**todo))
+process = world.process(errand.assignment)
 for session in world.sessions:
     session.stage, session.reason = told["stage"], told["reason"]
 process.run()
@@ -57,11 +57,11 @@ class Shop:
         app = projects.app(setup=("pip install -r requirements.txt",), dir=".")
         project = projects.project(folder, apps=(app,))
         self.project = Workspace(folder, project, projects.CATALOG, Machine(state=folder / "state"))
-        self.stage, self.reason = "live", ""
-        self.started: list[Assignment] = []
+        self._told = folder / "told"
+        self.tell("live")
         self.mode = "bind"
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
-        monkeypatch.setattr(live, "command", self._command)
+        monkeypatch.setattr(live, "PROCESS", (sys.executable, "-c", SERVE, str(self._told)))
 
     @property
     def background(self) -> Background:
@@ -78,11 +78,15 @@ class Shop:
         sync = Sync(rules=(SyncRule(path, "restart"),))
         self.project = replace(self.project, project=replace(self.project.project, sync=sync))
 
-    def _command(self, project: Workspace, address: str, profile: str | None) -> Sequence[str]:
-        todo = assignment.of(project, self.wanted, profile)
-        self.started.append(todo)
-        told = json.dumps({"todo": asdict(todo), "stage": self.stage, "reason": self.reason})
-        return [sys.executable, "-c", SERVE, str(self.background.place.folder), told]
+    def tell(self, stage: str, reason: str = "") -> None:
+        """Say how the sessions of the next process are."""
+        self._told.write_text(json.dumps({"stage": stage, "reason": reason, "started": 0}))
+
+    @property
+    def started(self) -> int:
+        """How many processes were started since."""
+        found: int = json.loads(self._told.read_text())["started"]
+        return found
 
     def ensure(self) -> Client:
         client = self.background.ensure(self.wanted)
@@ -111,13 +115,13 @@ def test_one_process_is_started_stays_for_the_same_environment_and_makes_way_for
     assert second.assignment != first.assignment
     assert second.pid != first.pid
     assert live._CHILDREN[-2].wait(10) == 0
-    assert len(shop.started) == 2
+    assert shop.started == 2
 
 
 def test_two_at_once_find_the_same_process(shop: Shop) -> None:
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(lambda _: shop.ensure().told.pid, range(2)))
-    assert len(set(found)) == len(shop.started) == 1
+    assert len(set(found)) == shop.started == 1
 
 
 def test_the_consequence_of_a_change_does_not_end_the_process_that_carries_it_out(
@@ -138,7 +142,7 @@ def test_where_nothing_has_a_consequence_nothing_runs(shop: Shop) -> None:
 
 
 def test_a_process_that_does_not_start_is_named_with_its_reason(shop: Shop) -> None:
-    shop.stage = "broken"
+    shop.tell("broken")
     with pytest.raises(NotReady, match="did not start: the engine is gone") as caught:
         shop.ensure()
     assert caught.value.hint == "`devenv sync status` and `devenv sync log` tell more"
@@ -156,7 +160,8 @@ def test_a_volume_is_waited_for_until_it_is_filled_or_cannot_be(shop: Shop) -> N
 
 
 def test_who_is_called_off_waits_no_longer_for_a_volume(shop: Shop) -> None:
-    shop.mode, shop.stage = "copy", "copying"
+    shop.mode = "copy"
+    shop.tell("copying")
     off = threading.Event()
     off.set()
     with pytest.raises(CalledOff):
@@ -182,12 +187,27 @@ def test_an_assignment_follows_the_stacks_inputs_files_named_in_setup_and_the_pr
     project = projects.project(tmp_path, apps=apps, sync=Sync(rules=rules))
     opened = Workspace(tmp_path, project, projects.CATALOG, Machine(state=tmp_path))
     wanted = Blueprint("shop", "shop", str(tmp_path), (), Network("n"), (), ())
-    web, worker = assignment.of(opened, wanted, None).followed
+    web, worker = assigning.of(opened, wanted, None).followed
     assert web.folder == worker.folder == "app"
     assert ("/sub/a\\ \\[1\\].txt", "setup") in web.rules
     assert not [path for path, _ in web.rules if path in ("/sub", "/etc/passwd", "/../x")]
     assert ("/requirements*.txt", "setup") in web.rules
     assert worker.rules == (("*.conf", "restart"), ("/a.lock", "sync"))
+
+
+def test_an_errand_is_read_as_it_was_written() -> None:
+    todo = Assignment(
+        mode="copy",
+        instance="shop",
+        root="/x",
+        profile="ci",
+        ignore=("*.log", "\udcff"),
+        folders=(Folder(".", "web", "shop-web.files-1", "shop_web-files"),),
+        followed=(Followed("web", ".", (("/a", "setup"), ("*.b", "restart"))),),
+    )
+    errand = Errand(todo, "unix:///x", ("python", "-m", "devenv"), "/place", "/x/devenv.toml", "/cache", "1000:1000")
+    assert assignment.read(errand.text()) == errand
+    assert assignment.read(errand.text()).assignment.hash == todo.hash
 
 
 def test_folders_above_a_synced_one_ignore_too(tmp_path: Path) -> None:
