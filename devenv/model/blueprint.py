@@ -50,6 +50,21 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A variable with a secret in it, which a container gets as a file; its value is in no blueprint.
+
+    Args:
+        name: The variable's.
+        source: Host path of the file.
+        fingerprint: Another one for another value, 16 hex digits that tell nothing of it without the checkout's key.
+    """
+
+    name: str
+    source: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Port:
     """A TCP port of a container, published on the host at `address`."""
 
@@ -105,6 +120,7 @@ class Container:
         base_env: The part of `env` without which the command makes no sense: home, path, the stacks' own.
         user: `uid:gid`; None keeps the image's.
         hostname: None lets the engine choose.
+        secrets: Its files with secrets, each of which is among `mounts`, too.
         setup: Whether the start script runs setup commands before `run`; its log then tells when that is done.
         needs: Units that must be ready before this one starts.
         stop_grace: Seconds between the stop signal and SIGKILL.
@@ -124,6 +140,7 @@ class Container:
     hostname: str | None = None
     working_dir: str | None = None
     mounts: tuple[Mount, ...] = ()
+    secrets: tuple[SecretFile, ...] = ()
     ports: tuple[Port, ...] = ()
     needs: tuple[str, ...] = ()
     setup: bool = False
@@ -180,6 +197,20 @@ class Blueprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells one secret from another without giving it away.
+
+    Args:
+        key: Names the checkout's key that `value` was made with, 8 hex digits.
+        value: Hash of the secret under that key, 16 hex digits.
+    """
+
+    origin: Literal["given", "generated"]
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """What a machine and a checkout add to a blueprint; never part of a pin.
 
@@ -192,6 +223,7 @@ class Placement:
         env: Proxy variables for every container.
         passwd: Host folder of passwd files for the app images, named by image key; None when apps run as root.
         copies: Whether apps' folders are copied into volumes rather than mounted from the host.
+        secrets: Fingerprints by `<service>.<option>`.
     """
 
     instance: str
@@ -202,6 +234,7 @@ class Placement:
     env: Mapping[str, str] = field(default_factory=dict)
     passwd: str | None = None
     copies: bool = False
+    secrets: Mapping[str, Fingerprint] = field(default_factory=dict)
 
 
 # --- what is there, and the way to what must be ---
