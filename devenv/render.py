@@ -194,7 +194,7 @@ def _volume_key(source: str, instance: str, kind: str) -> str:
 
 
 def _mounted(mounts: tuple[Mount, ...]) -> list[Mount]:
-    return [mount for mount in mounts if mount.kind != "copy"]
+    return [mount for mount in mounts if mount.kind != "copy" and not mount.owner]
 
 
 def _own(labels: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -209,7 +209,7 @@ def for_app(
             *_passwd(placement, image),
             *_certificates(placement),
             *_delivered(placement, secrets, APP_SECRETS),
-            *((Mount("tmpfs", "", SECRETS_INSIDE),) if secrets else ()),
+            *((Mount("tmpfs", "", SECRETS_INSIDE, owner=placement.user),) if secrets else ()),
         ),
         secrets=secrets,
         ports=tuple(Port(port, placement.ports.get(f"{app.name}/{port}", port)) for port in app.ports),

@@ -41,12 +41,20 @@ class Mount:
     Args:
         source: A host path for `bind` and `copy`, the engine's volume name for `volume`, empty for `tmpfs`.
         target: Absolute path inside.
+        owner: `uid:gid` who alone may write to a `tmpfs`; empty lets everyone.
     """
 
     kind: MountKind
     source: str
     target: str
     read_only: bool = False
+    owner: str = ""
+
+    @property
+    def options(self) -> str:
+        """Of a `tmpfs` with an owner, as engines take them; at a restart they keep an owner, but not every mode."""
+        uid, _, gid = self.owner.partition(":")
+        return f"mode=0755,uid={uid},gid={gid}"
 
 
 @dataclass(frozen=True, slots=True)

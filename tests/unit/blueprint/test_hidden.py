@@ -82,7 +82,7 @@ def test_an_app_gets_files_that_its_start_puts_into_memory(tmp_path: Path) -> No
     assert not set(names) & set(web.env)
     source = f"{tmp_path}/.devenv/secrets/web/PGPASSWORD"
     assert Mount("bind", source, "/etc/devenv/secrets/PGPASSWORD", read_only=True) in web.mounts
-    assert Mount("tmpfs", "", "/run/secrets") in web.mounts
+    assert Mount("tmpfs", "", "/run/secrets", owner="0:0") in web.mounts
     assert web.entrypoint is not None
     assert web.entrypoint[3:] == ("devenv-secrets", "/etc/devenv/secrets", "/run/secrets", "sleep", "infinity")
 
