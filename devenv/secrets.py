@@ -7,7 +7,6 @@ import json
 import os
 import posixpath
 import string
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -198,6 +197,8 @@ def _read(path: Path) -> bytes:
 
 def _make(path: Path) -> None:
     """Write a new key beside, and give it its name only if nobody else was faster."""
+    import tempfile
+
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -72,11 +72,11 @@ def _of_catalog(
     command = (*substitute.each(entry.command, values), *_arguments(service, entry))
     env = variables(project, service, entry)
     secrets = _secret_files(service.name, hidden.only(env), placement)
+    exports = _are_exported(hidden.only(env), entry)
+    ready = _ready_with(service.ready, _exported(SECRETS_INSIDE) if exports else ())
     return replace(
         plain,
-        entrypoint=(*_exported(SECRETS_INSIDE), *_entrypoint(image, entry))
-        if _are_exported(hidden.only(env), entry)
-        else None,
+        entrypoint=(*_exported(SECRETS_INSIDE), *_entrypoint(image, entry)) if exports else None,
         command=(*_wrapper(service, entries, entry), *command) or None,
         env=_surroundings(placement) | hidden.plain(env) | dict(service.env),
         mounts=(
@@ -87,10 +87,8 @@ def _of_catalog(
         ),
         secrets=secrets,
         ports=_published(service, tuple(entry.ports.values()), placement),
-        readiness=_readiness((service.ready,) if service.ready else _filled(entry.ready, values), ()),
-        health=_health(_probe_command(service.ready, ()))
-        if service.ready
-        else _health(substitute.each(entry.health, values)),
+        readiness=_readiness((ready,) if ready else _filled(entry.ready, values), ()),
+        health=_health(_probe_command(ready, ())) if ready else _health(substitute.each(entry.health, values)),
         stop_signal=entry.stop_signal or None,
         stop_grace=entry.stop_grace,
     )
@@ -119,6 +117,11 @@ def _entrypoint(image: Image, entry: ServiceEntry) -> tuple[str, ...]:
 def _exported(folder: str, copies: str = "") -> tuple[str, ...]:
     """What a command begins with so that it has the files of a folder as variables."""
     return ("/bin/sh", "-c", data("secrets.sh"), "devenv-secrets", folder, copies)
+
+
+def _ready_with(ready: Ready | None, beginning: tuple[str, ...]) -> Ready | None:
+    """The project's own check, its command with a beginning."""
+    return replace(ready, exec=(*beginning, *ready.exec)) if ready is not None and ready.exec is not None else ready
 
 
 def _secret_files(unit: str, variables: Mapping[str, Hidden], placement: Placement) -> tuple[SecretFile, ...]:
@@ -187,11 +190,9 @@ def for_app(
     run = ("/bin/sh", "-c", app.run) if app.run else ("sleep", "infinity")
     start = ("/bin/sh", "-c", data("start.sh"), "devenv-start") if now.commands else run
     secrets = _secret_files(app.name, app_secrets(app, provided), placement)
-    ready = app.ready
     if secrets:
         start = (*_exported(APP_SECRETS, SECRETS_INSIDE), *start)
-        if ready is not None and ready.exec is not None:
-            ready = replace(ready, exec=(*_exported(APP_SECRETS), *ready.exec))
+    ready = _ready_with(app.ready, _exported(APP_SECRETS) if secrets else ())
     return Container(
         name=f"{placement.instance}-{app.name}-1",
         unit=app.name,

@@ -146,10 +146,14 @@ def test_commands_inside_have_what_the_program_has(tmp_path: Path) -> None:
         name: blueprint.inside(project, projects.CATALOG, name)[4:] for name in ("web", "rabbitmq", "postgres", "none")
     }
     assert folders == {"web": ("/etc/devenv/secrets", ""), "rabbitmq": ("/run/secrets", ""), "postgres": (), "none": ()}
-    ready = replace(project, apps=(replace(project.apps[0], ready=Ready(exec=("psql",))),))
-    web = unit(make(ready), "web")
-    (probe,) = web.readiness.probes
-    assert probe.exec is not None
-    assert web.health is not None
-    assert probe.exec == web.health.command
-    assert probe.exec[3:] == ("devenv-secrets", "/etc/devenv/secrets", "", "psql")
+
+
+@pytest.mark.parametrize(("name", "folder"), [("web", "/etc/devenv/secrets"), ("rabbitmq", "/run/secrets")])
+def test_a_check_that_the_project_asks_for_has_them_too(tmp_path: Path, name: str, folder: str) -> None:
+    project, ready = shop(tmp_path), Ready(exec=("ask",))
+    services = tuple(replace(one, ready=ready) if one.name == name else one for one in project.services)
+    asked = unit(make(replace(project, apps=(replace(project.apps[0], ready=ready),), services=services)), name)
+    (probe,) = asked.readiness.probes
+    assert asked.health is not None
+    assert probe.exec == asked.health.command
+    assert asked.health.command[3:] == ("devenv-secrets", folder, "", "ask")
