@@ -221,8 +221,8 @@ def object_to(project: Workspace, wanted: Blueprint, observed: Observed) -> tupl
         Problems: All such services, each with the way out.
     """
     there = {one.name: one.labels for one in observed.volumes}
-    doubts: list[str] = []
-    problems: list[DevenvError] = []
+    doubts: dict[tuple[str, str], str] = {}
+    problems: dict[tuple[str, str], DevenvError] = {}
     for volume in wanted.volumes:
         needed = _told(volume.labels.get(labels.SECRETS))
         if volume.name not in there or not needed:
@@ -231,18 +231,16 @@ def object_to(project: Workspace, wanted: Blueprint, observed: Observed) -> tupl
         has = _told(there[volume.name].get(labels.SECRETS))
         for option, now in needed.items():
             before = has.get(option)
-            if before is not None and (before.key, before.value) == (now.key, now.value):
-                continue
             if before is None or (before.key != now.key and now.origin == "given"):
-                doubts.append(
+                doubts[unit, option] = (
                     f"whether `{option}` of `{unit}` is the one that the data in volume `{volume.name}` was made with "
                     f"cannot be told; if it is refused, set that one, or let `devenv reset {unit}` begin anew"
                 )
-            else:
-                problems.append(_another(project, unit, option, volume.name, before, now))
+            elif (before.key, before.value) != (now.key, now.value):
+                problems[unit, option] = _another(project, unit, option, volume.name, before, now)
     if problems:
-        raise Problems(problems)
-    return tuple(dict.fromkeys(doubts))
+        raise Problems(list(problems.values()))
+    return tuple(doubts.values())
 
 
 def _another(
