@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -14,6 +15,8 @@ from devenv.values import dataclass
 
 Entry = TypeVar("Entry", ServiceEntry, StackEntry)
 Kind = Literal["service", "stack"]
+SECRETS = "/run/secrets"
+"""Where a service finds its secrets."""
 
 
 def data_folder() -> Path:
@@ -166,6 +169,11 @@ def _check_service(project: Project, catalog: Catalog, name: str, place: toml.Lo
             problems.append(DevenvError(message, hint=hint, where=where))
         elif not _fits(value, entry.options[key]):
             problems.append(DevenvError(f"`{key}` must be a {entry.options[key].type}", where=where))
+        elif entry.options[key].secret and (wrong := _no_secret(str(value))):
+            # Not with its own line, which holds the secret.
+            at = place(("services", name), key=True)
+            hint = "without one, a long one is generated"
+            problems.append(DevenvError(f"`{key}` of service `{name}` {wrong}", hint=hint, where=at))
     if problems:
         raise Problems(problems)
 
@@ -190,6 +198,13 @@ def _fits(value: object, option: EntryOption) -> bool:
     if option.type in ("list", "files"):
         return isinstance(value, tuple)
     return isinstance(value, str)
+
+
+def _no_secret(value: str) -> str | None:
+    """What keeps a text from being a secret: it is handed over as a line of a file, and as a variable."""
+    if not value:
+        return "is empty"
+    return "has a line break or a NUL, which no password can have" if set(value) & set("\r\n\0") else None
 
 
 def _caught(function: object, *arguments: object) -> list[DevenvError]:
@@ -234,6 +249,50 @@ def validate(entry: type[ServiceEntry] | type[StackEntry], document: toml.Docume
         TypeAdapter(entry).validate_python(document.data)
     except ValidationError as error:
         raise Problems([_mistake(one["loc"], one["msg"], document) for one in error.errors()]) from error
+    made = _made(entry, document.data)
+    if isinstance(made, ServiceEntry) and (problems := list(_misused(made, document))):
+        raise Problems(problems)
+
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _misused(entry: ServiceEntry, document: toml.Document) -> Iterator[DevenvError]:
+    """Where a secret would become known, or would not arrive."""
+
+    def problem(keys: tuple[str | int, ...], message: str, hint: str) -> DevenvError:
+        path = toml.printable(".".join(map(str, keys)))
+        return DevenvError(f"`{path}`: {message}", hint=hint, where=document.place(keys))
+
+    for name, option in entry.options.items():
+        if option.secret and option.default:
+            hint = "leave it out: without a value, one is generated"
+            yield problem(("options", name, "default"), "a secret has no default", hint)
+        if option.secret and option.type != "string":
+            yield problem(("options", name, "type"), "a secret is a string", 'write `type = "string"`')
+        if option.kept and not option.secret:
+            yield problem(("options", name, "kept"), "only a secret can be kept", "add `secret = true`")
+    names = [name for name, option in entry.options.items() if option.secret]
+    hint = f"let it read the file: `sh -c '… \"$(cat {SECRETS}/NAME)\"'`; see `env`"
+    for keys, words in _commands(entry):
+        for name in (name for name in names if any(f"{{{name}}}" in word for word in words)):
+            yield problem(keys, f"the secret `{name}` would be seen in a command", hint)
+    variables = [key for key, value in entry.env.items() if any(f"{{{name}}}" in value for name in names)]
+    given = [key for key, value in entry.provides.items() if any(f"{{{name}}}" in value for name in names)]
+    for table, key in [*(("env", key) for key in variables), *(("provides", key) for key in given)]:
+        if not _VARIABLE.fullmatch(key):
+            yield problem((table, key), "no shell takes this name for a variable", "use letters, digits and `_`")
+    exported = [key for key in variables if f"{SECRETS}/{key}" not in entry.env.values()]
+    if exported and "registry" in document.data and "entrypoint" not in document.data["registry"]:
+        hint = f"add it, as `docker inspect` tells it, or a variable of the image that names `{SECRETS}/{exported[0]}`"
+        yield problem(("registry",), f"`entrypoint` is missing, before which `{exported[0]}` is set", hint)
+
+
+def _commands(entry: ServiceEntry) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...]]]:
+    """What is run in the service's container, by its keys in the file."""
+    yield from ((("command",), entry.command), (("client",), entry.client), (("health",), entry.health))
+    yield from ((("ready", index), one.exec) for index, one in enumerate(entry.ready) if one.exec)
+    yield from ((("options", name, "argument"), one.argument) for name, one in entry.options.items() if one.argument)
 
 
 def _mistake(keys: tuple[str | int, ...], message: str, document: toml.Document) -> DevenvError:

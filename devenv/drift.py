@@ -158,7 +158,8 @@ def _pairs(container: Container, found: Settings, volumes: Collection[str]) -> I
 
 def _mount(mount: Mount) -> str:
     source = f" of {mount.source}" if mount.source else ""
-    return f"{mount.kind}{source} at {mount.target}{' (read only)' if mount.read_only else ''}"
+    owner = f" for {mount.owner}" if mount.owner else ""
+    return f"{mount.kind}{source} at {mount.target}{owner}{' (read only)' if mount.read_only else ''}"
 
 
 def _lines(items: Collection[str] | map[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from devenv import config, identity, lockfile, plan, render, supply, workspace
+from devenv import config, identity, lockfile, plan, render, secrets, supply, workspace
 from devenv.blueprint.containers import USERS
 from devenv.engine import apply, passwd, ports, readiness
 from devenv.engine.apply import StepEvent
@@ -84,7 +84,7 @@ def prepare(
 
     Raises:
         Conflict: The instance belongs to another folder.
-        DevenvError: A volume holds data that its service cannot use in this version.
+        DevenvError: A volume holds data that its service cannot use, in this version or with this password.
     """
     return _planned(workspace_, engine, wanted, again, {})
 
@@ -95,13 +95,23 @@ def _planned(
     wanted: Blueprint,
     again: Mapping[str, str] | None,
     digests: dict[str, str],
+    tell: Tell = lambda _: None,
 ) -> Plan:
-    """`prepare`, noting in `digests` the config digest of each image that was looked at, by key."""
+    """`prepare`, noting in `digests` the config digest of each image that was looked at, by key.
+
+    Args:
+        tell: Hears what may go wrong with that plan.
+    """
     observed = engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
     _check_data(workspace_, wanted, observed)
+    doubts = secrets.object_to(workspace_, wanted, observed)
     images = _images(engine, wanted, observed, digests)
-    return plan.make(wanted, observed, images=images, again=_failed(engine, wanted, observed) | dict(again or {}))
+    again = _failed(engine, wanted, observed) | dict(again or {})
+    todo = plan.make(wanted, observed, images=images, again=again)
+    for doubt in doubts if _changes(todo).steps else ():
+        tell(Remark(doubt))
+    return todo
 
 
 def _check_data(workspace_: Workspace, wanted: Blueprint, observed: Observed) -> None:
@@ -146,9 +156,10 @@ def converge(
     Raises:
         NotReady: A container exited or did not become ready; the others stay.
     """
-    render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
     work = _Work(workspace_, engine, wanted, tell, ahead, fill)
-    first = todo = _planned(workspace_, engine, wanted, again, work.digests)
+    first = todo = _planned(workspace_, engine, wanted, again, work.digests, tell)
+    secrets.write(workspace_.project, workspace_.entries, wanted)
+    render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
     done: list[Step] = []
     if _changes(todo).steps:
         work.refill(todo.kept)

@@ -54,6 +54,7 @@ def _mounted(project: Workspace, containers: Iterable[Container]) -> dict[str, s
         for container in containers
         for mount in container.mounts
         if mount.kind == "bind" and mount.read_only and mount.source.startswith(prefix)
+        if mount.source not in {one.source for one in container.secrets}
     }
     return {path: hashlib.sha256((project.folder / path).read_bytes()).hexdigest() for path in sorted(paths)}
 

@@ -26,7 +26,10 @@ IGNORED = "*\n!/services/\n!/services/**\n!/stacks/\n!/stacks/**\n"
 
 
 def fingerprint(wanted: Blueprint) -> str:
-    """The blueprint's hash, lower-case hex; an image counts by its key, and a copied file by its content, too."""
+    """The blueprint's hash, lower-case hex; an image counts by its key, and a copied file by its content, too.
+
+    Files with secrets count by their fingerprints, which the blueprint has.
+    """
     images = [(image.reference, image.key) for image in wanted.images]
     contents = [path.read_bytes() if path.is_file() else None for path in map(Path, _copied(wanted))]
     return hashing.of([images, replace(wanted, images=()), *contents])
@@ -40,6 +43,7 @@ def files(wanted: Blueprint, environment_id: str) -> dict[str, str]:
         blueprint=wanted,
         checked=checked,
         configs=configs,
+        secrets=secret_configs(wanted),
         left_out=left_out,
         blueprint_hash=fingerprint(wanted),
         environment_id=environment_id,
@@ -48,9 +52,27 @@ def files(wanted: Blueprint, environment_id: str) -> dict[str, str]:
 
 
 def _copied(wanted: Blueprint) -> tuple[str, ...]:
-    """The files that are copied into containers, each once."""
+    """The files without secrets that are copied into containers, each once."""
+    secret = {one.source for container in wanted.containers for one in container.secrets}
     mounts = (mount for container in wanted.containers for mount in container.mounts if mount.kind == "copy")
-    return tuple(dict.fromkeys(mount.source for mount in mounts))
+    return tuple(dict.fromkeys(mount.source for mount in mounts if mount.source not in secret))
+
+
+def secret_configs(wanted: Blueprint) -> dict[str, str]:
+    """What compose calls the files with secrets that it is to copy, by path."""
+    copied = {mount.source for container in wanted.containers for mount in container.mounts if mount.kind == "copy"}
+    return {
+        one.source: f"{container.unit}.{one.name}"
+        for container in wanted.containers
+        for one in container.secrets
+        if one.source in copied
+    }
+
+
+def compose_secrets(values: Mapping[str, str]) -> str:
+    """The file that compose takes the secrets from which it is to copy, by what it calls them."""
+    entries = [f"  {quoted(name)}:\n    content: {quoted(value)}\n" for name, value in values.items()]
+    return "".join(["# Made by devenv: secrets. `.devenv/compose.yaml` includes it.\nconfigs:\n", *entries])
 
 
 def _configs(wanted: Blueprint) -> tuple[dict[str, tuple[str, str]], tuple[str, ...]]:
@@ -172,7 +194,7 @@ def _volume_key(source: str, instance: str, kind: str) -> str:
 
 
 def _mounted(mounts: tuple[Mount, ...]) -> list[Mount]:
-    return [mount for mount in mounts if mount.kind != "copy"]
+    return [mount for mount in mounts if mount.kind != "copy" and not mount.owner]
 
 
 def _own(labels: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devenv import blueprint, catalog, config, files, lockfile, render, toml
+from devenv import blueprint, catalog, config, files, lockfile, render, secrets, toml
 from devenv.catalog import Catalog
 from devenv.errors import Conflict, DevenvError, LockfileError
 from devenv.lockfile import wanted
@@ -140,7 +140,7 @@ def needs_lock(workspace: Workspace) -> bool:
 
 
 def placement(workspace: Workspace, *, copies: bool = False) -> Placement:
-    """What this machine and checkout add; chooses and records host ports that have none yet."""
+    """What this machine and checkout add; host ports and a key for secrets are chosen and recorded where missing."""
     machine = workspace.machine
     return Placement(
         instance=workspace.project.name,
@@ -151,6 +151,7 @@ def placement(workspace: Workspace, *, copies: bool = False) -> Placement:
         env=_proxy(workspace, machine.proxy),
         passwd=None if machine.user.startswith("0:") else str(workspace.folder / USERS),
         copies=copies,
+        secrets=secrets.fingerprints(workspace.project, workspace.entries),
     )
 
 

@@ -100,7 +100,7 @@ def _service(name: str, entry: ServiceEntry) -> Iterator[str]:
     if entry.options:
         yield from ("| option | type | meaning | default |", "|---|---|---|---|")
         for key, one in entry.options.items():
-            default = ", ".join(f"`{item}`" for item in one.default) or "none"
+            default = "generated" if one.secret else ", ".join(f"`{item}`" for item in one.default) or "none"
             yield f"| `{key}` | {one.type} | {one.summary} | {default} |"
         yield ""
 

@@ -22,7 +22,7 @@ LAYERS = (
     ("engine", "images", "sync"),
     (
         *("addresses", "drift", "editing", "environment", "git", "identity", "judging", "live", "merging", "pinning"),
-        *("reporting", "running", "supply", "upgrades", "verifying", "workspace"),
+        *("reporting", "running", "secrets", "supply", "upgrades", "verifying", "workspace"),
     ),
     ("commands",),
     ("cli", "ui", "__main__"),

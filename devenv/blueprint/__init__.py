@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from devenv import catalog
-from devenv.blueprint import containers, hashing, images
+from devenv.blueprint import containers, hashing, hidden, images
+from devenv.blueprint.hidden import Hidden, Value
 from devenv.catalog import Catalog
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Image, Mount, Network, Placement, Volume
+from devenv.model.catalog import ServiceEntry
 from devenv.model.pins import Pins
 from devenv.model.project import App, Project, Service
 
@@ -29,6 +31,7 @@ _FIXED = (
     "user",
     "working_dir",
     "mounts",
+    "secrets",
     "ports",
     "health",
     "limits",
@@ -75,13 +78,13 @@ def needs(project: Project, app: App) -> tuple[Service, ...]:
 
 def variables(
     project: Project, entries: Catalog, services: tuple[Service, ...], ports: Mapping[str, int] | None = None
-) -> dict[str, str]:
+) -> dict[str, Value]:
     """What services provide, the later of two of a kind under names with its own name in front.
 
     Args:
         ports: Host ports by `<service>/<port>`: the variables for programs on the host; None: for apps.
     """
-    merged: dict[str, str] = {}
+    merged: dict[str, Value] = {}
     for service in services:
         here = {} if ports is None else _ports_of(service, ports)
         host = service.name if ports is None else "127.0.0.1"
@@ -89,6 +92,24 @@ def variables(
         prefix = f"{service.name.upper().replace('-', '_')}_" if merged.keys() & provided.keys() else ""
         merged |= {prefix + key: value for key, value in provided.items()}
     return merged
+
+
+def secrets(project: Project, entries: Catalog) -> dict[str, dict[str, Hidden]]:
+    """The variables with secrets that each service and app gets as files, by its name."""
+    found: dict[str, dict[str, Hidden]] = {}
+    for service in project.services:
+        if service.use is not None:
+            env = containers.variables(project, service, entries.service(service.use))
+            found[service.name] = hidden.only(env)
+    for app in project.apps:
+        found[app.name] = containers.app_secrets(app, variables(project, entries, needs(project, app)))
+    return {name: own for name, own in found.items() if own}
+
+
+def inside(project: Project, entries: Catalog, unit: str) -> tuple[str, ...]:
+    """What a command in a running container begins with to have the variables that the container's own program has."""
+    service = next((one for one in project.services if one.name == unit), None)
+    return containers.inside(service, secrets(project, entries).get(unit, {}), entries)
 
 
 def service_ports(project: Project, entries: Catalog) -> dict[str, int | None]:
@@ -119,28 +140,45 @@ def _network(placement: Placement) -> Network:
     )
 
 
-def _volumes(placement: Placement, units: Iterable[Container], data: Mapping[str, str]) -> tuple[Volume, ...]:
+def _volumes(
+    placement: Placement, units: Iterable[Container], data: Mapping[str, Mapping[str, str]]
+) -> tuple[Volume, ...]:
     names = {mount.source for unit in units for mount in unit.mounts if mount.kind == "volume"}
     prefix = f"{placement.instance}_"
-    own = {name: {labels.DATA: data[name]} if name in data else {} for name in names}
     return tuple(
-        Volume(name, _common(placement) | {labels.COMPOSE_VOLUME: name.removeprefix(prefix)} | own[name])
+        Volume(name, _common(placement) | {labels.COMPOSE_VOLUME: name.removeprefix(prefix)} | dict(data.get(name, {})))
         for name in sorted(names)
     )
 
 
-def _data(project: Project, entries: Catalog, placement: Placement) -> dict[str, str]:
-    """What can use the data in volumes, by their names, where not every version can: `postgres 17`."""
-    found: dict[str, str] = {}
+def _data(project: Project, entries: Catalog, placement: Placement) -> dict[str, dict[str, str]]:
+    """The labels of volumes, by their names, that tell what can use the data in them."""
+    found: dict[str, dict[str, str]] = {}
     for service in project.services:
-        entry = entries.service(service.use) if service.use else None
-        if entry is None or entry.data == "any":
-            continue
-        number = re.match(r"\d+", catalog.chosen_version(entry, service.origin, project.suite, service.version))
-        if number is not None:
-            volumes = [containers.volume(service, placement.instance, name) for name in entry.volumes]
-            found |= dict.fromkeys(volumes, f"{service.use} {number.group()}")
+        if service.use is not None:
+            entry = entries.service(service.use)
+            own = _versions(project, service, entry) | _secrets(project, service, entry, placement)
+            found |= {containers.volume(service, placement.instance, name): own for name in entry.volumes}
     return found
+
+
+def _versions(project: Project, service: Service, entry: ServiceEntry) -> dict[str, str]:
+    """Where not every version can: `postgres 17`."""
+    if entry.data == "any":
+        return {}
+    number = re.match(r"\d+", catalog.chosen_version(entry, service.origin, project.suite, service.version))
+    return {labels.DATA: f"{service.use} {number.group()}"} if number is not None else {}
+
+
+def _secrets(project: Project, service: Service, entry: ServiceEntry, placement: Placement) -> dict[str, str]:
+    """Where not every password does: fingerprints of the secrets that the data keeps, by option."""
+    used = {name for one in hidden.only(containers.variables(project, service, entry)).values() for name in one.secrets}
+    kept = {name: f"{service.name}.{name}" for name, option in entry.options.items() if option.kept}
+    found = {name: placement.secrets[one] for name, one in kept.items() if one in used and one in placement.secrets}
+    if not found:
+        return {}
+    told = {name: f"{one.origin} {one.key} {one.value}" for name, one in found.items()}
+    return {labels.SECRETS: json.dumps(told, separators=(",", ":"))}
 
 
 def _common(placement: Placement) -> dict[str, str]:
@@ -156,7 +194,7 @@ def _labelled(container: Container, placement: Placement) -> Container:
     parts = {name: hashing.of(getattr(container, name))[:8] for name in _FIXED}
     copied = [mount for mount in container.mounts if mount.kind == "copy"]
     if copied:
-        parts["mounts"] = hashing.of([container.mounts, _copied(copied)])[:8]
+        parts["mounts"] = hashing.of([container.mounts, _copied(container, copied)])[:8]
     config = hashing.of(parts)
     own = {
         labels.UNIT: container.unit,
@@ -177,10 +215,12 @@ def _labelled(container: Container, placement: Placement) -> Container:
     return replace(container, labels=_common(placement) | own, config_hash=config)
 
 
-def _copied(mounts: Iterable[Mount]) -> dict[str, str]:
+def _copied(container: Container, mounts: Iterable[Mount]) -> dict[str, str]:
     """Hashes of the project's own files among those: a mounted one shows a change by itself, a copied one does not.
 
-    The machine's are named by what they hold, and passwd is made only when the container is.
+    The machine's are named by what they hold, secrets have fingerprints, and passwd is made only when the container is.
     """
-    own = (mount for mount in mounts if mount.target not in (containers.USERS, containers.CERTIFICATES))
+    others = {containers.USERS, containers.CERTIFICATES}
+    secret = {one.source for one in container.secrets}
+    own = (mount for mount in mounts if mount.target not in others and mount.source not in secret)
     return {mount.target: hashlib.sha256(Path(mount.source).read_bytes()).hexdigest() for mount in own}

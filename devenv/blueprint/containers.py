@@ -9,11 +9,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from devenv import catalog
-from devenv.blueprint import images, setup, substitute
+from devenv.blueprint import hidden, images, setup, substitute
+from devenv.blueprint.hidden import Hidden, Value
 from devenv.catalog import Catalog
 from devenv.errors import DevenvError
-from devenv.model.blueprint import Container, Health, Image, Mount, MountKind, Placement, Port, Probe, Readiness
+from devenv.model.blueprint import (
+    Container,
+    Health,
+    Image,
+    Mount,
+    MountKind,
+    Placement,
+    Port,
+    Probe,
+    Readiness,
+    SecretFile,
+)
 from devenv.model.catalog import EntryOption, ServiceEntry
+from devenv.model.pins import ImageRecipe
 from devenv.model.project import App, Option, Project, Ready, Service
 
 USERS = "/etc/passwd"
@@ -26,6 +39,11 @@ CERTIFICATE_VARIABLES = (
     "NODE_EXTRA_CA_CERTS",
     "GIT_SSL_CAINFO",
 )
+SECRETS = ".devenv/secrets"
+"""Where the files with secrets are in a checkout: `<unit>/<variable>`."""
+SECRETS_INSIDE = catalog.SECRETS
+APP_SECRETS = "/etc/devenv/secrets"
+"""Where an app's files arrive; its start puts them into memory at `SECRETS_INSIDE`, for its own user alone."""
 # Health is for other tools to show, our own readiness does not wait for it: often enough to be true, rare enough
 # to cost nothing.
 HEALTH_INTERVAL, HEALTH_TIMEOUT, HEALTH_RETRIES = 5.0, 5.0, 5
@@ -42,33 +60,80 @@ def for_service(project: Project, service: Service, entries: Catalog, image: Ima
     )
     if service.use is None:
         return _by_image(service, plain, placement)
-    return _of_catalog(project, service, entries, plain, placement)
+    return _of_catalog(project, service, entries, image, plain, placement)
 
 
 def _of_catalog(
-    project: Project, service: Service, entries: Catalog, plain: Container, placement: Placement
+    project: Project, service: Service, entries: Catalog, image: Image, plain: Container, placement: Placement
 ) -> Container:
     assert service.use is not None
     entry = entries.service(service.use)
     values = _values(project, service, entry)
     command = (*substitute.each(entry.command, values), *_arguments(service, entry))
+    env = variables(project, service, entry)
+    secrets = _secret_files(service.name, hidden.only(env), placement)
+    exports = _are_exported(hidden.only(env), entry)
+    ready = _ready_with(service.ready, _exported(SECRETS_INSIDE) if exports else ())
     return replace(
         plain,
+        entrypoint=(*_exported(SECRETS_INSIDE), *_entrypoint(image, entry)) if exports else None,
         command=(*_wrapper(service, entries, entry), *command) or None,
-        env=_surroundings(placement) | substitute.table(entry.env, values) | dict(service.env),
+        env=_surroundings(placement) | hidden.plain(env) | dict(service.env),
         mounts=(
             *_volumes(dict(entry.volumes) | dict(service.volumes), service, placement),
             *_option_files(project, service, entry, placement),
             *_certificates(placement),
+            *_delivered(placement, secrets, SECRETS_INSIDE),
         ),
+        secrets=secrets,
         ports=_published(service, tuple(entry.ports.values()), placement),
-        readiness=_readiness((service.ready,) if service.ready else _filled(entry.ready, values), ()),
-        health=_health(_probe_command(service.ready, ()))
-        if service.ready
-        else _health(substitute.each(entry.health, values)),
+        readiness=_readiness((ready,) if ready else _filled(entry.ready, values), ()),
+        health=_health(_probe_command(ready, ())) if ready else _health(substitute.each(entry.health, values)),
         stop_signal=entry.stop_signal or None,
         stop_grace=entry.stop_grace,
     )
+
+
+def variables(project: Project, service: Service, entry: ServiceEntry) -> dict[str, Value]:
+    """What the catalog's entry has in its service's environment; what the project sets itself is not among it."""
+    filled = hidden.table(entry.env, _values(project, service, entry), _secrets(service, entry))
+    mine = {name: value for name, value in filled.items() if name not in service.env}
+    gone = {f"{SECRETS_INSIDE}/{name}" for name in hidden.only(filled) if name in service.env}
+    return {name: value for name, value in mine.items() if value not in gone}
+
+
+def _are_exported(secrets: Mapping[str, Hidden], entry: ServiceEntry) -> bool:
+    """Whether a service has to be told a secret by a variable: no other variable names its file."""
+    return any(f"{SECRETS_INSIDE}/{name}" not in entry.env.values() for name in secrets)
+
+
+def _entrypoint(image: Image, entry: ServiceEntry) -> tuple[str, ...]:
+    """The one that the image has by itself."""
+    if isinstance(image.source, ImageRecipe):
+        return image.source.config.entrypoint
+    return entry.registry.entrypoint if entry.registry is not None else ()
+
+
+def _exported(folder: str, copies: str = "") -> tuple[str, ...]:
+    """What a command begins with so that it has the files of a folder as variables."""
+    return ("/bin/sh", "-c", data("secrets.sh"), "devenv-secrets", folder, copies)
+
+
+def _ready_with(ready: Ready | None, beginning: tuple[str, ...]) -> Ready | None:
+    """The project's own check, its command with a beginning."""
+    return replace(ready, exec=(*beginning, *ready.exec)) if ready is not None and ready.exec is not None else ready
+
+
+def _secret_files(unit: str, variables: Mapping[str, Hidden], placement: Placement) -> tuple[SecretFile, ...]:
+    folder = f"{placement.folder}/{SECRETS}/{unit}"
+    return tuple(
+        SecretFile(name, f"{folder}/{name}", value.fingerprint(placement.secrets))
+        for name, value in sorted(variables.items())
+    )
+
+
+def _delivered(placement: Placement, secrets: tuple[SecretFile, ...], folder: str) -> tuple[Mount, ...]:
+    return tuple(_file(placement, one.source, f"{folder}/{one.name}") for one in secrets)
 
 
 def _by_image(service: Service, plain: Container, placement: Placement) -> Container:
@@ -111,7 +176,7 @@ def _wrapper(service: Service, entries: Catalog, entry: ServiceEntry) -> tuple[s
 
 
 def for_app(
-    project: Project, app: App, entries: Catalog, image: Image, placement: Placement, provided: Mapping[str, str]
+    project: Project, app: App, entries: Catalog, image: Image, placement: Placement, provided: Mapping[str, Value]
 ) -> Container:
     """The container of an app; `provided` are the variables of the services it needs."""
     now = setup.of(project, app, entries, image.key)
@@ -123,14 +188,19 @@ def for_app(
     path = {} if app.image else {"PATH": ":".join((*paths, images.PATH))}
     base_env = {"HOME": images.HOME} | path | stack_env
     run = ("/bin/sh", "-c", app.run) if app.run else ("sleep", "infinity")
+    start = ("/bin/sh", "-c", data("start.sh"), "devenv-start") if now.commands else run
+    secrets = _secret_files(app.name, app_secrets(app, provided), placement)
+    if secrets:
+        start = (*_exported(APP_SECRETS, SECRETS_INSIDE), *start)
+    ready = _ready_with(app.ready, _exported(APP_SECRETS) if secrets else ())
     return Container(
         name=f"{placement.instance}-{app.name}-1",
         unit=app.name,
         kind="app",
         image=image.reference,
-        entrypoint=("/bin/sh", "-c", data("start.sh"), "devenv-start") if now.commands else run,
+        entrypoint=start,
         command=(now.hash, now.key, *now.commands, "--", *run) if now.commands else (),
-        env=_surroundings(placement) | base_env | dict(provided) | dict(app.env),
+        env=_surroundings(placement) | base_env | hidden.plain(provided) | dict(app.env),
         base_env=base_env,
         user=placement.user,
         working_dir=images.WORK,
@@ -139,14 +209,35 @@ def for_app(
             Mount("volume", f"{placement.instance}_{app.like or app.name}-home", images.HOME),
             *_passwd(placement, image),
             *_certificates(placement),
+            *_delivered(placement, secrets, APP_SECRETS),
+            *((Mount("tmpfs", "", SECRETS_INSIDE, owner=placement.user),) if secrets else ()),
         ),
+        secrets=secrets,
         ports=tuple(Port(port, placement.ports.get(f"{app.name}/{port}", port)) for port in app.ports),
         needs=(*app.needs, files_unit(project, app)) if placement.copies else app.needs,
         setup=bool(now.commands),
-        readiness=_readiness((app.ready,) if app.ready else (), app.ports),
-        health=_health(_app_health(app, now)),
+        readiness=_readiness((ready,) if ready else (), app.ports),
+        health=_health(_app_health(replace(app, ready=ready), now)),
         limits=app.limits,
     )
+
+
+def app_secrets(app: App, provided: Mapping[str, Value]) -> dict[str, Hidden]:
+    """The variables with secrets that an app gets: those that it does not set itself."""
+    return {name: value for name, value in hidden.only(provided).items() if name not in app.env}
+
+
+def inside(service: Service | None, secrets: Mapping[str, Hidden], entries: Catalog) -> tuple[str, ...]:
+    """What a command in a running container begins with to have the variables that the container's own program has.
+
+    Args:
+        service: None for an app.
+        secrets: The unit's variables with secrets.
+    """
+    if service is None:
+        return _exported(APP_SECRETS) if secrets else ()
+    entry = entries.service(service.use) if service.use else None
+    return _exported(SECRETS_INSIDE) if entry is not None and _are_exported(secrets, entry) else ()
 
 
 def for_files(project: Project, app: App, image: Image, placement: Placement) -> Container:
@@ -183,7 +274,7 @@ def _folder(project: Project, app: App, placement: Placement) -> Mount:
 
 def provides(
     project: Project, service: Service, entries: Catalog, *, host: str, ports: Mapping[int, int]
-) -> dict[str, str]:
+) -> dict[str, Value]:
     """The variables a service gives to apps.
 
     Args:
@@ -195,7 +286,7 @@ def provides(
     entry = entries.service(service.use)
     main = next(iter(entry.ports.values()), 0)
     values = _values(project, service, entry) | {"host": host, "port": str(ports.get(main, main))}
-    return substitute.table(entry.provides, values)
+    return hidden.table(entry.provides, values, _secrets(service, entry))
 
 
 def client(project: Project, service: Service, entries: Catalog) -> tuple[str, ...]:
@@ -212,7 +303,13 @@ def data(name: str) -> str:
     return (catalog.data_folder() / name).read_text(encoding="utf-8")
 
 
+def _secrets(service: Service, entry: ServiceEntry) -> dict[str, str]:
+    """The full names of a service's secrets, by option."""
+    return {name: f"{service.name}.{name}" for name, option in entry.options.items() if option.secret}
+
+
 def _values(project: Project, service: Service, entry: ServiceEntry) -> dict[str, str | tuple[str, ...]]:
+    """What the entry's strings may name, but for secrets."""
     base = {"project": project.name, "version": service.version or ""}
     values: dict[str, str | tuple[str, ...]] = dict(base)
     for name, option in entry.options.items():
@@ -220,7 +317,7 @@ def _values(project: Project, service: Service, entry: ServiceEntry) -> dict[str
         default = substitute.each(option.default, base)
         if option.type == "list":
             values[name] = given if isinstance(given, tuple) else default
-        elif option.type == "string":
+        elif option.type == "string" and not option.secret:
             values[name] = str(given) if given is not None else "".join(default)
     return values
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from devenv.errors import DevenvError
 
@@ -28,6 +28,14 @@ def text(template: str, values: Values) -> str:
         return found[0] if match[2] and found else "" if match[2] else ",".join(found)
 
     return _NAME.sub(value, template)
+
+
+def apart(template: str, names: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What stands around some of the names, and those names, in the order they stand in; there is one text more."""
+    if not names:
+        return (template,), ()
+    parts = re.split(rf"\{{({'|'.join(map(re.escape, names))})\}}", template)
+    return tuple(parts[::2]), tuple(parts[1::2])
 
 
 def each(templates: tuple[str, ...], values: Values) -> tuple[str, ...]:

@@ -189,4 +189,4 @@ def _variables(name: str, project: Project, entries: Catalog) -> dict[str, str]:
     at = next(index for index, one in enumerate(project.services) if one.name == name)
     given = blueprint.variables(project, entries, project.services[:at])
     now = blueprint.variables(project, entries, project.services[: at + 1])
-    return {key: value for key, value in now.items() if key not in given}
+    return {key: str(value) for key, value in now.items() if key not in given}

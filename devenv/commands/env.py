@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Callable, Mapping
 
-from devenv import addresses, blueprint, running, workspace
+from devenv import addresses, blueprint, running, secrets, workspace
 from devenv.addresses import Address
 from devenv.engine.protocol import Engine
 from devenv.errors import UsageError
@@ -16,7 +16,9 @@ from devenv.workspace import Workspace
 def variables(project: Workspace) -> Mapping[str, str]:
     """The variables for programs on the host; needs no engine."""
     ports = workspace.placement(project).ports
-    return blueprint.variables(project.project, project.entries, project.project.services, ports)
+    provided = blueprint.variables(project.project, project.entries, project.project.services, ports)
+    known = secrets.values(project.project, project.entries)
+    return {name: one if isinstance(one, str) else one.revealed(known) for name, one in provided.items()}
 
 
 def urls(project: Workspace, engine: Engine, unit: str | None = None) -> tuple[Address, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 
-from devenv import catalog, live, running, workspace
+from devenv import blueprint, catalog, live, running, workspace
 from devenv.blueprint import containers
 from devenv.config import findings
 from devenv.engine.protocol import Chunk, Command, Engine
@@ -45,11 +45,10 @@ def execute(
     Where files are copied, it sees what was changed outside before, and what it changes is outside when it has ended.
     """
     container = running.one(project, engine, unit)
+    argv = (*blueprint.inside(project.project, project.entries, unit), *argv)
     copies = workspace.copies_recorded(project, engine.address)
     bring_out = live.in_step(background, terminal.remark, copies=copies)
-    execution = engine.exec(
-        container.name, Command(tuple(argv), interactive=terminal.interactive, stdin=terminal.stdin)
-    )
+    execution = engine.exec(container.name, Command(argv, interactive=terminal.interactive, stdin=terminal.stdin))
     for chunk in execution:
         terminal.write(chunk)
     bring_out()

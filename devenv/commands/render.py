@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from devenv import identity, render, workspace
+from devenv import identity, render, secrets, workspace
 from devenv.model.blueprint import Blueprint
 from devenv.workspace import Workspace
 
@@ -16,7 +16,9 @@ def files(project: Workspace, architecture: str) -> Mapping[str, str]:
 
 def write(project: Workspace, architecture: str) -> tuple[str, ...]:
     """Write what is not there as it must be; the paths written."""
-    return render.write(_wanted(project, architecture), project.folder, lambda: identity.current(project))
+    wanted = _wanted(project, architecture)
+    secrets.write(project.project, project.entries, wanted)
+    return render.write(wanted, project.folder, lambda: identity.current(project))
 
 
 def _wanted(project: Workspace, architecture: str) -> Blueprint:

@@ -55,15 +55,17 @@ def container(wanted: Container, network: str | None) -> Body:
 
 def _host_config(wanted: Container, network: str | None) -> Body:
     limits = wanted.limits
+    in_memory = {mount.target: mount.options for mount in wanted.mounts if mount.owner}
     return {
         "NetworkMode": network or "none",
-        "Mounts": [_mount(wanted, mount) for mount in wanted.mounts if mount.kind != "copy"],
+        "Mounts": [_mount(wanted, mount) for mount in wanted.mounts if mount.kind != "copy" and not mount.owner],
         "PortBindings": _bindings(wanted.ports),
         "RestartPolicy": {"Name": "no"},
         "Init": True,
         "NanoCpus": round((limits.cpus or 0) * _SECOND),
         "Memory": limits.memory or 0,
         "PidsLimit": limits.pids,
+        **({"Tmpfs": in_memory} if in_memory else {}),
     }
 
 
@@ -74,6 +76,11 @@ def _mount(wanted: Container, mount: Mount) -> Body:
     if wanted.holds_folder(mount):
         body["VolumeOptions"] = {"NoCopy": True}
     return body
+
+
+def _owner(options: str) -> str:
+    told = dict(option.partition("=")[::2] for option in options.split(","))
+    return f"{told['uid']}:{told['gid']}" if {"uid", "gid"} <= told.keys() else ""
 
 
 def _bindings(ports: Iterable[Port]) -> Body:
@@ -218,10 +225,12 @@ def settings(entry: Body) -> Settings:
 
 def mounts(entry: Body) -> tuple[Mount, ...]:
     """A container's mounts, by target."""
-    found = (
+    found = [
         Mount(one["Type"], one.get("Name") or one.get("Source") or "", one["Destination"], read_only=not one["RW"])
         for one in entry.get("Mounts") or ()
-    )
+    ]
+    in_memory = ((entry.get("HostConfig") or {}).get("Tmpfs") or {}).items()
+    found += [Mount("tmpfs", "", target, owner=_owner(options)) for target, options in in_memory]
     return tuple(sorted(found, key=lambda mount: mount.target))
 
 

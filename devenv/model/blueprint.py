@@ -41,12 +41,35 @@ class Mount:
     Args:
         source: A host path for `bind` and `copy`, the engine's volume name for `volume`, empty for `tmpfs`.
         target: Absolute path inside.
+        owner: `uid:gid` who alone may write to a `tmpfs`; empty lets everyone.
     """
 
     kind: MountKind
     source: str
     target: str
     read_only: bool = False
+    owner: str = ""
+
+    @property
+    def options(self) -> str:
+        """Of a `tmpfs` with an owner, as engines take them; at a restart they keep an owner, but not every mode."""
+        uid, _, gid = self.owner.partition(":")
+        return f"mode=0755,uid={uid},gid={gid}"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A variable with a secret in it, which a container gets as a file; its value is in no blueprint.
+
+    Args:
+        name: The variable's.
+        source: Host path of the file.
+        fingerprint: Another one for another value, 16 hex digits that tell nothing of it without the checkout's key.
+    """
+
+    name: str
+    source: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +128,7 @@ class Container:
         base_env: The part of `env` without which the command makes no sense: home, path, the stacks' own.
         user: `uid:gid`; None keeps the image's.
         hostname: None lets the engine choose.
+        secrets: Its files with secrets, each of which is among `mounts`, too.
         setup: Whether the start script runs setup commands before `run`; its log then tells when that is done.
         needs: Units that must be ready before this one starts.
         stop_grace: Seconds between the stop signal and SIGKILL.
@@ -124,6 +148,7 @@ class Container:
     hostname: str | None = None
     working_dir: str | None = None
     mounts: tuple[Mount, ...] = ()
+    secrets: tuple[SecretFile, ...] = ()
     ports: tuple[Port, ...] = ()
     needs: tuple[str, ...] = ()
     setup: bool = False
@@ -184,6 +209,20 @@ class Blueprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells one secret from another without giving it away.
+
+    Args:
+        key: Names the checkout's key that `value` was made with, 8 hex digits.
+        value: Hash of the secret under that key, 16 hex digits.
+    """
+
+    origin: Literal["given", "generated"]
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """What a machine and a checkout add to a blueprint; never part of a pin.
 
@@ -196,6 +235,7 @@ class Placement:
         env: Proxy variables for every container.
         passwd: Host folder of passwd files for the app images, named by image key; None when apps run as root.
         copies: Whether apps' folders are copied into volumes rather than mounted from the host.
+        secrets: Fingerprints by `<service>.<option>`.
     """
 
     instance: str
@@ -206,6 +246,7 @@ class Placement:
     env: Mapping[str, str] = field(default_factory=dict)
     passwd: str | None = None
     copies: bool = False
+    secrets: Mapping[str, Fingerprint] = field(default_factory=dict)
 
 
 # --- what is there, and the way to what must be ---

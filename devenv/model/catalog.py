@@ -60,6 +60,7 @@ class EntryRegistry:
         copied: Of a stack, the folders that hold it, for apps of several stacks.
         wrapper: Of a service, a script in its folder: the image's own entrypoint starts it with `sh`, it prepares what
             the options ask for and goes on with the command, its arguments.
+        entrypoint: Of a service, the image's own, for one that gets secrets as variables: they are set before it.
     """
 
     image: str
@@ -68,6 +69,7 @@ class EntryRegistry:
     tag: str = "{version}"
     copied: tuple[str, ...] = ()
     wrapper: str = ""
+    entrypoint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,9 @@ class EntryOption:
         into: For `files`: the folder inside where they are mounted, in order.
         packages: For a list: Debian packages that an item needs besides; may use `{version}`.
         images: For a list: the registry's image, with its tag, that has an item; may use `{version}`.
+        secret: Of a string: generated unless given; only `env` and `provides` may name it. A variable of `env` that
+            does is a file `/run/secrets/NAME`, and also a variable unless another one of `env` names that file.
+        kept: Of a secret: the data in volumes keeps it, so that another one does not fit that data.
     """
 
     summary: str
@@ -91,6 +96,8 @@ class EntryOption:
     into: str = ""
     packages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
+    secret: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from devenv import workspace
+from devenv import secrets, workspace
 from devenv.config import machine as machines
 from devenv.engine.docker import DockerEngine
 from devenv.engine.wire import Endpoint
@@ -67,6 +67,11 @@ class World:
     def inside(self, unit: str, *command: str) -> str:
         return self.checkout.docker("exec", f"{self.checkout.name}-{unit}-1", *command)
 
+    def password(self, service: str) -> str:
+        """The one that was generated for a service."""
+        opened = workspace.load(self.checkout.folder, Machine())
+        return secrets.values(opened.project, opened.entries)[f"{service}.password"]
+
     def talk(self, address: str, said: str, last: str = NEVER) -> str:
         """Speak to a service by its name and port, from the app."""
         return self.inside("shell", "perl", "-e", TALK, address, said, last)
@@ -94,15 +99,13 @@ class Case:
 
 
 def _postgres(world: World, statement: str) -> str:
-    return world.inside("postgres", "psql", "-At", "-h", "postgres", "-c", statement, _login("postgres", "kept"))
+    address = f"postgresql://devenv:{world.password('postgres')}@postgres/kept"
+    return world.inside("postgres", "psql", "-At", "-h", "postgres", "-c", statement, address)
 
 
 def _mariadb(world: World, statement: str) -> str:
-    return world.inside("mariadb", "mariadb", "-hmariadb", "-udevenv", "-pdevenv", "-N", "-e", statement, "kept")
-
-
-def _login(scheme: str, path: str) -> str:
-    return f"{scheme}://devenv:devenv@{scheme}/{path}"
+    login = ("-udevenv", f"-p{world.password('mariadb')}")
+    return world.inside("mariadb", "mariadb", "-hmariadb", *login, "-N", "-e", statement, "kept")
 
 
 def _publish_to_rabbitmq(world: World) -> None:
@@ -122,7 +125,8 @@ def _consume_from_rabbitmq(world: World) -> str:
 
 def _rabbitmq(world: World, method: str, path: str, body: object) -> str:
     text = json.dumps(body)
-    return world.http("rabbitmq:15672", f"/api/{path}", method=method, login="devenv:devenv", body=text)
+    login = f"devenv:{world.password('rabbitmq')}"
+    return world.http("rabbitmq:15672", f"/api/{path}", method=method, login=login, body=text)
 
 
 def _publish_to_nats(world: World) -> None:
@@ -307,7 +311,8 @@ def test_a_services_variables_lead_to_it_from_the_host_and_from_an_app(world: Wo
     published = world.checkout.docker("port", f"{world.checkout.name}-{name}-1", str(main)).split()[0]
     host, _, port = published.partition(":")
     _lead_to(_own(name, entry, world.checkout.run("env", "--format", "json").data), host, int(port))
-    inside = dict(line.split("=", 1) for line in world.inside("shell", "env").splitlines())
+    told = world.checkout.run("exec", "shell", "--", "env").out
+    inside = dict(line.split("=", 1) for line in told.splitlines())
     _lead_to(_own(name, entry, inside), name, main)
 
 

@@ -58,6 +58,7 @@ def seen(one: Mapping[str, Any]) -> dict[str, Any]:
             (mount["Type"], mount.get("Name") or mount["Source"], mount["Destination"], mount["RW"])
             for mount in one["Mounts"]
         ),
+        "in memory": host.get("Tmpfs") or {},
         "ports": host["PortBindings"],
         "init": host["Init"],
         "limits": (host["NanoCpus"], host["Memory"], host["PidsLimit"] or 0),
@@ -68,13 +69,17 @@ def seen(one: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-LIMITED = checkouts.SMALL.replace(
+SECRET = """
+[services.postgres]
+password = "p@ss $word 🦊"
+"""
+LIMITED = checkouts.SMALL.replace('["redis"]', '["redis", "postgres"]').replace(
     "needs =", 'limits = {{ cpus = 0.5, memory = "256M", pids = 200 }}\nenv = {{ HARD = "$a \\"🦊\\"\\n$$b" }}\nneeds ='
 )
 
 
 def test_compose_and_devenv_start_the_same_environment(tmp_path: Path) -> None:
-    with checkouts.small(tmp_path / "my project", text=LIMITED) as checkout:
+    with checkouts.small(tmp_path / "my project", text=LIMITED + SECRET) as checkout:
         checkout.run("up", "-d")
         ours = inspected(checkout)
         network = json.loads(checkout.docker("network", "inspect", f"{checkout.name}_default"))[0]
@@ -82,6 +87,7 @@ def test_compose_and_devenv_start_the_same_environment(tmp_path: Path) -> None:
         compose(checkout, "up", "-d", "--wait")
         assert checkout.get() == "hello"
         assert inspected(checkout) == ours
+        assert checkout.docker("exec", f"{checkout.name}-web-1", "cat", "/run/secrets/PGPASSWORD") == "p@ss $word 🦊"
         theirs = json.loads(checkout.docker("network", "inspect", f"{checkout.name}_default"))[0]
         assert theirs["Options"] == network["Options"]
         compose(checkout, "down", "--volumes")
@@ -96,6 +102,9 @@ images = "debian"
 
 [sync]
 mode = "copy"
+
+[services.postgres]
+password = "p@ss $word 🦊"
 """
 
 
@@ -107,6 +116,7 @@ def test_compose_and_devenv_copy_the_same_files(tmp_path: Path) -> None:
         ours = inspected(checkout), copied(checkout)
         assert "dev:x:1234:1234:" in ours[1]
         assert "$HOME 🦊" in ours[1]
+        assert "p@ss $word 🦊" in ours[1]
         checkout.run("render")  # the list of users was made after the first files were rendered
         checkout.run("down", "--volumes")
         compose(checkout, "up", "-d", "--wait")
@@ -117,7 +127,7 @@ def test_compose_and_devenv_copy_the_same_files(tmp_path: Path) -> None:
 
 def copied(checkout: Checkout) -> str:
     """What an app finds of the files that were copied in, and who may do what with them and its folder."""
-    paths = "/etc/passwd /etc/devenv/ca-certificates.pem"
+    paths = "/etc/passwd /etc/devenv/ca-certificates.pem /etc/devenv/secrets/PGPASSWORD /run/secrets/PGPASSWORD"
     script = f"cat {paths}; stat -c '%n %a %u:%g' {paths} /work; touch /work/mine"
     return checkout.docker("exec", f"{checkout.name}-web-1", "sh", "-ec", script)
 

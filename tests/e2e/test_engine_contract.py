@@ -358,6 +358,7 @@ def test_a_container_tells_what_it_was_created_with(lab: Lab, tmp_path: Path) ->
     mounts = (
         Mount("volume", volume.name, "/data", read_only=True),
         Mount("bind", str(tmp_path), "/host"),
+        Mount("tmpfs", "", "/owned", owner="7:8"),
         Mount("tmpfs", "", "/scratch"),
     )
     limits = Limits(cpus=0.5, memory=64 * 1024 * 1024, pids=50)

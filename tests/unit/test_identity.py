@@ -68,6 +68,11 @@ def test_a_moved_image_of_a_registry_is_another_environment(tmp_path: Path) -> N
     assert id_of(project, moved) != id_of(project, lock)
 
 
+def test_passwords_leave_the_id_alone(tmp_path: Path) -> None:
+    given = projects.service(options={"password": "s3cret"})
+    assert id_of(shop(tmp_path, services=(given,))) == id_of(shop(tmp_path))
+
+
 def test_the_content_of_an_init_file_counts(tmp_path: Path) -> None:
     (tmp_path / "schema.sql").write_text("create table a ()")
     project = shop(tmp_path, services=(projects.service(options={"init": ("*.sql",)}),))

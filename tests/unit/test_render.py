@@ -147,8 +147,21 @@ def test_compose_copies_the_files_that_there_are(tmp_path: Path, value: str) -> 
     (name,) = document["configs"]
     assert unescaped(document["configs"][name]["content"]) == value
     target = "/docker-entrypoint-initdb.d/010-first.sql"
-    assert document["services"]["postgres"]["configs"] == [{"source": name, "target": target, "mode": 0o444}]
+    assert {"source": name, "target": target, "mode": 0o444} in document["services"]["postgres"]["configs"]
     assert "configs" not in document["services"]["web"]
+
+
+def test_compose_copies_secrets_out_of_a_file_of_their_own(tmp_path: Path) -> None:
+    made = copied(tmp_path)
+    document = yaml.safe_load(render.files(made, "")[".devenv/compose.yaml"])
+    name, target = "postgres.POSTGRES_PASSWORD", "/run/secrets/POSTGRES_PASSWORD"
+    assert document["include"] == ["secrets/compose.yaml"]
+    assert {"source": name, "target": target, "mode": 0o444} in document["services"]["postgres"]["configs"]
+    assert render.secret_configs(made) == {f"{tmp_path}/.devenv/secrets/postgres/POSTGRES_PASSWORD": name}
+    for value in HARD:
+        included = yaml.safe_load(render.compose_secrets({name: value}))
+        assert unescaped(included["configs"][name]["content"]) == value
+    assert "include" not in yaml.safe_load(rendered(tmp_path)[".devenv/compose.yaml"])
 
 
 def test_compose_keeps_an_app_s_files_in_a_volume_that_starts_empty(tmp_path: Path) -> None:
@@ -174,4 +187,4 @@ def test_a_copied_file_that_is_no_text_is_left_out_of_compose_with_a_word_in_its
 ) -> None:
     compose = render.files(copied(tmp_path, content), "")[".devenv/compose.yaml"]
     assert '# "/docker-entrypoint-initdb.d/010-first.sql" is left out' in compose
-    assert "configs" not in yaml.safe_load(compose)
+    assert "configs" not in yaml.safe_load(compose)  # those of secrets stand in another file

@@ -7,7 +7,7 @@ for name in MARIADB_USER MARIADB_PASSWORD MARIADB_ROOT_PASSWORD; do
   eval "[ -z \"\${${name}_FILE:-}\" ] || unset $name"
 done
 # The image makes root by itself, and refuses to be asked for it.
-[ "${MARIADB_USER:-}" != root ] || unset MARIADB_USER MARIADB_PASSWORD
+[ "${MARIADB_USER:-}" != root ] || unset MARIADB_USER MARIADB_PASSWORD MARIADB_PASSWORD_FILE
 cat >/docker-entrypoint-initdb.d/000-devenv.sh <<'END'
 {
   printf '%s\n' "${DEVENV_DATABASES:-}" | tr ',' '\n' | sed '/./!d; s/`/``/g; s/.*/CREATE DATABASE IF NOT EXISTS `&`;/'

@@ -3,7 +3,7 @@
 # Its entrypoint runs this with the server's command as arguments, and then once more, by the last line.
 set -eu
 # The image refuses to create root, which it has.
-[ "${MYSQL_USER:-}" != root ] || unset MYSQL_USER MYSQL_PASSWORD
+[ "${MYSQL_USER:-}" != root ] || unset MYSQL_USER MYSQL_PASSWORD MYSQL_PASSWORD_FILE
 cat >/docker-entrypoint-initdb.d/000-devenv.sh <<'END'
 devenv_sql() {
   MYSQL_PWD=$MYSQL_ROOT_PASSWORD mysql --protocol=socket --socket="${SOCKET:-/var/run/mysqld/mysqld.sock}" -u root

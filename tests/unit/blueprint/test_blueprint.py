@@ -30,11 +30,11 @@ def test_equal_files_give_an_equal_blueprint(tmp_path: Path) -> None:
 
 
 def test_an_app_is_told_how_to_reach_its_services(tmp_path: Path) -> None:
-    database = projects.service(options={"databases": ("books", "test"), "password": "s3cret"})
+    database = projects.service(options={"databases": ("books", "test")})
     made = make(projects.project(tmp_path, apps=(projects.app(needs=("postgres",)),), services=(database,)))
     env = unit(made, "web").env
-    assert env["DATABASE_URL"] == "postgresql://devenv:s3cret@postgres:5432/books"
-    assert (env["PGHOST"], env["PGPORT"]) == ("postgres", "5432")
+    assert (env["PGHOST"], env["PGPORT"], env["PGDATABASE"]) == ("postgres", "5432", "books")
+    assert [one.name for one in unit(made, "web").secrets] == ["DATABASE_URL", "PGPASSWORD"]
 
 
 def test_an_app_is_not_told_of_services_it_does_not_need(tmp_path: Path) -> None:
@@ -53,7 +53,8 @@ def test_the_second_service_of_a_kind_gets_its_name_in_front(tmp_path: Path) -> 
 def test_programs_on_the_host_get_the_published_port(tmp_path: Path) -> None:
     project = projects.project(tmp_path, services=(projects.service(),))
     values = blueprint.variables(project, projects.CATALOG, project.services, {"postgres/5432": 25432})
-    assert values["DATABASE_URL"] == "postgresql://devenv:devenv@127.0.0.1:25432/shop"
+    assert values["PGPORT"] == "25432"
+    assert str(values["DATABASE_URL"]) == "postgresql://devenv:…@127.0.0.1:25432/shop"
 
 
 @pytest.mark.parametrize(
@@ -83,9 +84,11 @@ def test_settings_become_arguments_of_the_server(tmp_path: Path) -> None:
 
 
 def test_a_value_that_looks_like_a_name_of_the_catalog_is_left_alone(tmp_path: Path) -> None:
-    database = projects.service(options={"password": "{host}{user}"})
-    made = make(projects.project(tmp_path, services=(database,)))
-    assert unit(made, "postgres").env["POSTGRES_PASSWORD"] == "{host}{user}"
+    database = projects.service(options={"user": "{host}{password}"})
+    project = projects.project(tmp_path, services=(database,))
+    assert unit(make(project), "postgres").env["POSTGRES_USER"] == "{host}{password}"
+    url = blueprint.variables(project, projects.CATALOG, project.services)["DATABASE_URL"]
+    assert str(url) == "postgresql://%7Bhost%7D%7Bpassword%7D:…@postgres:5432/shop"
 
 
 def test_init_files_are_mounted_read_only_in_the_order_written(tmp_path: Path) -> None:
@@ -94,7 +97,8 @@ def test_init_files_are_mounted_read_only_in_the_order_written(tmp_path: Path) -
         (tmp_path / "db" / name).touch()
     database = projects.service(options={"init": ("db/*.sql", "db/last.sh")})
     made = make(projects.project(tmp_path, services=(database,)))
-    targets = [mount.target.rpartition("/")[2] for mount in unit(made, "postgres").mounts if mount.kind == "bind"]
+    into = "/docker-entrypoint-initdb.d/"
+    targets = [one.target.removeprefix(into) for one in unit(made, "postgres").mounts if one.target.startswith(into)]
     assert targets == ["010-a.sql", "011-b.sql", "012-last.sh"]
     assert all(mount.read_only for mount in unit(made, "postgres").mounts if mount.kind == "bind")
 

@@ -68,7 +68,11 @@ def test_nothing_of_the_host_is_mounted_and_single_files_are_copied(tmp_path: Pa
     assert {mount.kind for one in made.containers for mount in one.mounts} == {"volume", "copy"}
     copied = {one.unit: json.loads(one.labels.get(labels.COPIED, "[]")) for one in made.containers}
     assert copied == {
-        "postgres": ["/docker-entrypoint-initdb.d/010-first.sql", "/etc/devenv/ca-certificates.pem"],
+        "postgres": [
+            "/docker-entrypoint-initdb.d/010-first.sql",
+            "/etc/devenv/ca-certificates.pem",
+            "/run/secrets/POSTGRES_PASSWORD",
+        ],
         "web": ["/etc/passwd", "/etc/devenv/ca-certificates.pem"],
         "web.files": [],
     }

@@ -81,7 +81,18 @@ def test_what_the_image_decides_is_not_in_the_body() -> None:
     body = translate.container(Container(name="c", unit="c", kind="app", image="i"), None)
     assert not {"Entrypoint", "Cmd", "User", "WorkingDir", "StopSignal", "Healthcheck"} & body.keys()
     assert body["HostConfig"]["NetworkMode"] == "none"
+    assert "Tmpfs" not in body["HostConfig"]
     assert "NetworkingConfig" not in body
+
+
+def test_a_folder_in_memory_is_its_owners() -> None:
+    mount = Mount("tmpfs", "", "/run/secrets", owner="7:8")
+    host = translate.container(Container(name="c", unit="c", kind="app", image="i", mounts=(mount,)), None)[
+        "HostConfig"
+    ]
+    assert (host["Mounts"], host["Tmpfs"]) == ([], {"/run/secrets": "mode=0755,uid=7,gid=8"})
+    assert translate.mounts({"HostConfig": host}) == (mount,)
+    assert translate.mounts({"HostConfig": {"Tmpfs": {"/t": ""}}}) == (Mount("tmpfs", "", "/t"),)
 
 
 def told(**state: Any) -> dict[str, Any]:
