@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from devenv import dockerfile
 from devenv.catalog import Catalog
 from devenv.errors import UsageError
 from devenv.lockfile import wanted
@@ -82,7 +83,10 @@ def _called(project: Project, entries: Catalog) -> dict[str, set[str]]:
     """What each image of a registry may be called: by its reference, its repository, and whom it serves."""
     called: dict[str, set[str]] = {}
     for service in project.services:
-        if service.origin == "registry":
+        if service.dockerfile is not None:
+            for image in dockerfile.read(project.root, service.dockerfile).images:
+                called.setdefault(image, {image, _short(image)}).add(service.name)
+        elif service.origin == "registry":
             image = wanted.service_image(service, entries)
             called.setdefault(image, {image, _short(image)}).update({service.name, service.use or service.name})
     for app in project.apps:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
-from devenv import catalog, reference
+from devenv import catalog, dockerfile, reference
 from devenv.catalog import Catalog
 from devenv.errors import DevenvError
 from devenv.model.catalog import EntryRegistry, ServiceEntry
@@ -130,7 +130,9 @@ def app_layers(project: Project, app: App, entries: Catalog) -> tuple[LayerReque
 
 def _images(project: Project, entries: Catalog) -> Iterator[str]:
     for service in project.services:
-        if service.origin == "registry":
+        if service.dockerfile is not None:
+            yield from dockerfile.read(project.root, service.dockerfile).images
+        elif service.origin == "registry":
             yield service_image(service, entries)
     for app in project.apps:
         if app.origin == "registry":
