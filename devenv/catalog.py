@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -110,6 +110,11 @@ def packages(
     return chosen, versions[chosen]
 
 
+def named_package(debian: EntryDebian, version: str, names: tuple[str, ...]) -> str:
+    """The package whose version is the software's, of what `packages` chose."""
+    return debian.named.replace("{version}", version) or names[0]
+
+
 def chosen_version(entry: ServiceEntry | StackEntry, origin: Origin, suite: str, version: str | None) -> str:
     """The version asked for, or the one that is taken when none is; empty when there is none."""
     if version is not None:
@@ -165,7 +170,9 @@ def _check_service(project: Project, catalog: Catalog, name: str, place: toml.Lo
             message = f"service `{service.use}` has no option `{toml.printable(key)}`"
             problems.append(DevenvError(message, hint=hint, where=where))
         elif not _fits(value, entry.options[key]):
-            problems.append(DevenvError(f"`{key}` must be a {entry.options[key].type}", where=where))
+            problems.append(DevenvError(f"`{key}` must be {_WORDS[entry.options[key].type]}", where=where))
+        elif entry.options[key].type == "file":
+            problems += _file_problems(project.root, str(value), place(("services", name, key)))
     if problems:
         raise Problems(problems)
 
@@ -184,12 +191,31 @@ def _check_version(
         raise DevenvError(f"no registry image is known for {what}", hint='set `images = "debian"` for it', where=where)
 
 
+_WORDS = {
+    "string": "a string",
+    "list": "a list",
+    "table": "a table",
+    "file": "the path of a file",
+    "files": "a list of files",
+}
+
+
 def _fits(value: object, option: EntryOption) -> bool:
     if option.type == "table":
         return isinstance(value, dict)
-    if option.type in ("list", "files"):
+    if option.type == "list":
         return isinstance(value, tuple)
-    return isinstance(value, str)
+    return isinstance(value, str) or (option.type == "files" and isinstance(value, tuple))
+
+
+def _file_problems(root: Path, name: str, where: Place | None) -> Iterator[DevenvError]:
+    path = root / name
+    if not path.resolve().is_relative_to(root.resolve()):
+        message = f"`{toml.printable(name)}` leads out of the project"
+        yield DevenvError(message, hint="it is relative to the project", where=where)
+    elif not path.is_file():
+        hint = "create it, or correct the path"
+        yield DevenvError(f"the project has no file `{toml.printable(name)}`", hint=hint, where=where)
 
 
 def _caught(function: object, *arguments: object) -> list[DevenvError]:

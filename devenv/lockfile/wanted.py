@@ -11,7 +11,7 @@ from typing import Any, Literal
 from devenv import catalog, dockerfile, reference
 from devenv.catalog import Catalog
 from devenv.errors import DevenvError
-from devenv.model.catalog import EntryRegistry, ServiceEntry
+from devenv.model.catalog import EntryRegistry, ServiceEntry, StackEntry
 from devenv.model.pins import LayerRequest
 from devenv.model.project import App, Project, Service
 from devenv.values import dataclass
@@ -82,6 +82,25 @@ def layers(project: Project, entries: Catalog) -> tuple[LayerRequest, ...]:
     for app in apps:
         found |= {layer.name: layer for layer in app_layers(project, app, entries)}
     return tuple(found.values()) if len(found) > 1 or apps else ()
+
+
+def named_packages(project: Project, entries: Catalog) -> dict[str, str]:
+    """By a layer's name, the package whose version is that of the software it is about."""
+    found: dict[str, str] = {}
+    for service in project.services:
+        if service.origin == "debian" and service.use is not None:
+            layer = service_layer(project, service, entries).name
+            found[layer] = _named(project, entries.service(service.use), service.version)
+    for app in (one for one in project.apps if one.origin == "debian"):
+        for stack, request in zip(app.stacks, app_layers(project, app, entries), strict=False):
+            found[request.name] = _named(project, entries.stack(stack.name), stack.version)
+    return found
+
+
+def _named(project: Project, entry: ServiceEntry | StackEntry, version: str | None) -> str:
+    chosen, names = catalog.packages(entry.debian, what="it", suite=project.suite, version=version, where=None)
+    assert entry.debian is not None
+    return catalog.named_package(entry.debian, chosen, names)
 
 
 def service_layer(project: Project, service: Service, entries: Catalog) -> LayerRequest:
