@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from devenv import config, toml
+from devenv.config import units
 from devenv.errors import DevenvError, Place, Problems
 from devenv.model.catalog import EntryDebian, EntryFile, EntryOption, EntryRegistry, ServiceEntry, StackEntry
-from devenv.model.project import Origin, Project, Ready
+from devenv.model.project import Origin, Project, Ready, Service
 from devenv.values import dataclass
 
 Entry = TypeVar("Entry", ServiceEntry, StackEntry)
@@ -173,6 +174,8 @@ def _check_service(project: Project, catalog: Catalog, name: str, place: toml.Lo
             problems.append(DevenvError(f"`{key}` must be {_WORDS[entry.options[key].type]}", where=where))
         elif entry.options[key].type == "file":
             problems += _file_problems(project.root, str(value), place(("services", name, key)))
+        elif entry.options[key].type == "files":
+            problems += _files_problems(project.root, service, key, place)
     if problems:
         raise Problems(problems)
 
@@ -227,6 +230,23 @@ def _caught(function: object, *arguments: object) -> list[DevenvError]:
     except DevenvError as error:
         return [error]
     return []
+
+
+def _files_problems(root: Path, service: Service, key: str, place: toml.Locate) -> Iterator[DevenvError]:
+    """Globs that cannot be followed, or lead out of the project; what they match is known with the blueprint."""
+    given, keys = service.options[key], ("services", service.name, key)
+    for index, glob in enumerate(given if isinstance(given, tuple) else (str(given),)):
+        where = place((*keys, index)) or place(keys)
+        shown = f"`{toml.printable(glob)}`"
+        if units.outside(glob):
+            message = f"{shown} leads out of the project"
+            yield DevenvError(message, hint="it is relative to the project: `ops/*.conf`", where=where)
+            continue
+        try:
+            next(root.glob(glob), None)
+        except (ValueError, IndexError, NotImplementedError):
+            message = f"{shown} is no pattern for files"
+            yield DevenvError(message, hint="such as `ops/*.conf` or `ops/**/*.conf`", where=where)
 
 
 _KNOWN: dict[tuple[str, Path, int], ServiceEntry | StackEntry] = {}

@@ -84,15 +84,20 @@ def test_a_file_of_the_project_is_where_the_service_looks_for_it(
 
 
 @pytest.mark.parametrize(
-    ("value", "message"),
+    ("use", "value", "message"),
     [
-        ('"ops/absent.yml"', "the project has no file `ops/absent.yml`"),
-        ('"../prometheus.yml"', "`../prometheus.yml` leads out of the project"),
-        ('["ops/absent.yml"]', "`config` must be the path of a file"),
+        ("prometheus", '"ops/absent.yml"', "the project has no file `ops/absent.yml`"),
+        ("prometheus", '"../prometheus.yml"', "`../prometheus.yml` leads out of the project"),
+        ("prometheus", '["ops/absent.yml"]', "`config` must be the path of a file"),
+        ("nginx", '"/etc/passwd"', "`/etc/passwd` leads out of the project"),
+        ("nginx", '["devenv.toml", "../*"]', "`../*` leads out of the project"),
+        ("nginx", '["a**"]', "`a**` is no pattern for files"),
+        ("nginx", '["."]', "`.` is no pattern for files"),
+        ("nginx", "{ a = 1 }", "`config` must be a list of files"),
     ],
 )
-def test_a_file_that_is_none_is_told_where_it_is_named(tmp_path: Path, value: str, message: str) -> None:
-    (tmp_path / "devenv.toml").write_text(f"[services.prometheus]\nconfig = {value}\n")
+def test_a_file_that_is_none_is_told_where_it_is_named(tmp_path: Path, use: str, value: str, message: str) -> None:
+    (tmp_path / "devenv.toml").write_text(f"[services.{use}]\nconfig = {value}\n")
     loaded = config.read(tmp_path)
     with pytest.raises(Problems) as caught:
         catalog.check(loaded.project, projects.CATALOG, loaded.place)
