@@ -7,10 +7,10 @@ import hashlib
 import os
 import posixpath
 import re
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from devenv import patterns
 from devenv.errors import DevenvError, Place
 from devenv.model.pins import ContextFile
 from devenv.values import dataclass
@@ -90,43 +90,26 @@ def _rules(root: Path, names: tuple[str, ...]) -> tuple[_Rule, ...]:
 
 
 def _rule(name: str, number: int, line: str) -> Iterator[_Rule]:
+    """Read a line: as in `.gitignore`, but that every pattern begins at the context itself."""
     text = line.strip()
     if not text or line.startswith("#"):
         return
     keeps = text.startswith("!")
-    pattern = posixpath.normpath(text.removeprefix("!").strip()).lstrip("/")
-    if pattern in ("", "."):
+    cleaned = posixpath.normpath(text.removeprefix("!").strip()).lstrip("/")
+    if cleaned in ("", "."):
         return
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield _Rule(re.compile(_expression(pattern)), keeps)
-    except re.error as error:
+        pattern = patterns.parse(f"/{cleaned}")
+    except ValueError as error:
         place = Place(posixpath.normpath(name), number, 1, max(len(line), 1), line)
-        raise DevenvError(f"`{text}` is no pattern", hint="a `[` needs a `]`", where=place) from error
-
-
-def _expression(pattern: str) -> str:
-    """A pattern as a regular expression for the whole of a path, or of a folder above it."""
-    parts, rest = [], pattern
-    while rest:
-        if rest.startswith("**"):
-            rest = rest[2:].removeprefix("/")
-            parts.append("(?:.*/)?" if rest else ".*")
-        elif rest[0] == "[":
-            end = rest.find("]", 2)
-            parts.append(rest[: end + 1] if end > 0 else "[")
-            rest = rest[end + 1 :] if end > 0 else ""
-        elif rest[0] == "\\" and rest[1:]:
-            parts.append(re.escape(rest[1]))
-            rest = rest[2:]
-        else:
-            parts.append({"*": "[^/]*", "?": "[^/]"}.get(rest[0]) or re.escape(rest[0]))
-            rest = rest[1:]
-    return f"(?s:{''.join(parts)})(?:/|\\Z)"
+        raise DevenvError(f"`{text}` is no pattern: {error}", hint="correct it, or remove it", where=place) from error
+    assert pattern is not None
+    # What is in a folder that matches, matches.
+    yield _Rule(re.compile(f"(?:{pattern.regex})(?:/.*)?", re.DOTALL), keeps)
 
 
 def _is_ignored(path: str, rules: tuple[_Rule, ...]) -> bool:
     """The last rule that matches the path, or a folder above it, decides."""
-    matching = (rule for rule in reversed(rules) if rule.pattern.match(path))
+    text = patterns.encoded(path)
+    matching = (rule for rule in reversed(rules) if rule.pattern.fullmatch(text))
     return (last := next(matching, None)) is not None and not last.keeps

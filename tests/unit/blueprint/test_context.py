@@ -29,7 +29,8 @@ def names(root: Path, folder: str = "search") -> list[str]:
         ("**\n!**/*.md", {"b/e.md"}),
         ("b/?.md\n[a-z].log", {"b/a.log", "b/c/d.txt"}),
         ("./b/../b/c/**", {"a.log", "b/a.log", "b/e.md"}),
-        ("!b\nb\\/a.log", {"a.log", "b/c/d.txt", "b/e.md"}),
+        ("!b\nb/a\\.log", {"a.log", "b/c/d.txt", "b/e.md"}),
+        ("**/**/" * 20 + "d.txt", {"a.log", "b/a.log", "b/e.md"}),
     ],
 )
 def test_dockerignore_leaves_out_what_it_leaves_out_elsewhere(tmp_path: Path, lines: str, left: set[str]) -> None:
@@ -74,7 +75,7 @@ def test_the_whole_project_as_context_has_nothing_that_every_run_changes(tmp_pat
 def test_a_wrong_pattern_is_told_with_its_line(tmp_path: Path) -> None:
     laid(tmp_path, "search/a")
     (tmp_path / "search" / ".dockerignore").write_text("b\n[a\n")
-    with pytest.raises(DevenvError, match=r"`\[a` is no pattern") as caught:
+    with pytest.raises(DevenvError, match=r"`\[a` is no pattern: `\[` is not closed") as caught:
         names(tmp_path)
     assert caught.value.where is not None
     assert (caught.value.where.file, caught.value.where.line) == ("search/.dockerignore", 2)
