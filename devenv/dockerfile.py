@@ -16,6 +16,8 @@ from devenv.errors import DevenvError, Place
 from devenv.values import dataclass
 
 LARGEST = 1024 * 1024
+LONGEST = 1000
+"""Characters of a word that names an image, and of a value that one may be made of."""
 NOTHING = "scratch"
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
@@ -119,7 +121,8 @@ class _Reading:
         self._name = name
         self._escape = "\\"
         self._values: dict[str, str | None] = {}
-        self._stages: list[str] = []
+        self._stages = 0
+        self._names = {NOTHING}
         self._edits: list[Edit] = []
 
     def result(self) -> Dockerfile:
@@ -201,16 +204,17 @@ class _Reading:
                 "`FROM` takes an image, and a stage's name", name, "`FROM image` or `FROM image AS stage`"
             )
         image = _Word(self._substituted(plain[0]), plain[0].start)
-        if image.text.lower() not in (NOTHING, *self._stages):
+        if image.text.lower() not in self._names:
             self._edits.append(Edit(plain[0].start, plain[0].end, self._full(image.text, plain[0])))
-        self._stages.append(plain[2].text.lower() if len(plain) == 3 else "")
+        self._stages += 1
+        self._names |= {plain[2].text.lower()} if len(plain) == 3 else set()
 
     def _arguments(self, words: list[_Word]) -> None:
         for word in words:
             key, given, value = word.text.partition("=")
-            value = _unquoted(value)
-            filled = _VARIABLE.sub(lambda match: _value(match, self._values) or "", value)
-            self._values[key] = filled if given else None
+            short = bool(given) and len(value) <= LONGEST
+            filled = _VARIABLE.sub(lambda match: _value(match, self._values) or "", _unquoted(value)) if short else ""
+            self._values[key] = filled if short and len(filled) <= LONGEST else None
 
     def _mount(self, flag: _Word) -> None:
         for part in re.finditer(r"(?<=[=,])from=([^,]+)", flag.text):
@@ -221,8 +225,8 @@ class _Reading:
         if "$" in word.text:
             hint = "name a stage instead: `FROM … AS stage` takes variables"
             raise self._wrong("`from` takes no variables", word, hint)
-        is_number = word.text.isdecimal() and int(word.text) < len(self._stages)
-        if not is_number and word.text.lower() not in (NOTHING, *self._stages):
+        is_number = len(word.text) < 9 and word.text.isdecimal() and int(word.text) < self._stages
+        if not is_number and word.text.lower() not in self._names:
             self._edits.append(Edit(word.start, word.end, self._full(word.text, word)))
 
     def _substituted(self, word: _Word) -> str:
@@ -234,9 +238,11 @@ class _Reading:
                 raise self._wrong(f"`{name}` has no value here", word, hint)
             return value
 
-        return _VARIABLE.sub(filled, word.text)
+        return _VARIABLE.sub(filled, word.text) if len(word.text) <= LONGEST else word.text
 
     def _full(self, image: str, word: _Word) -> str:
+        if len(image) > LONGEST:
+            raise self._wrong("this is longer than any image's name", word, "such as `debian:trixie`")
         try:
             return str(reference.parse(image))
         except DevenvError as error:

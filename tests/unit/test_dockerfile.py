@@ -56,6 +56,8 @@ def test_the_rewritten_text_names_them_otherwise_and_leaves_the_rest_alone() -> 
         ("RUN make\nFROM x\n", "`RUN` stands before the first `FROM`", (1, 1, 3)),
         ("ARG TAG\nFROM x:$TAG\n", "`TAG` has no value here", (2, 6, 6)),
         ("FROM \\\n  x:${OTHER}\n", "`OTHER` has no value here", (2, 3, 10)),
+        ("ARG A=aa\n" + "ARG A=$A$A\n" * 9 + "FROM $A\n", "`A` has no value here", (11, 6, 2)),
+        ("FROM " + "a" * 2000, "this is longer than any image's name", (1, 6, 2000)),
         ("FROM\n", "`FROM` takes an image, and a stage's name", (1, 1, 4)),
         ("FROM a b\n", "`FROM` takes an image, and a stage's name", (1, 1, 4)),
         ("FROM Acme/Base\n", "`Acme/Base` is no image's name", (1, 6, 9)),
