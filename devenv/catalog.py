@@ -212,13 +212,16 @@ def _fits(value: object, option: EntryOption) -> bool:
 
 
 def _file_problems(root: Path, name: str, where: Place | None) -> Iterator[DevenvError]:
-    path = root / name
-    if not path.resolve().is_relative_to(root.resolve()):
-        message = f"`{toml.printable(name)}` leads out of the project"
-        yield DevenvError(message, hint="it is relative to the project", where=where)
-    elif not path.is_file():
-        hint = "create it, or correct the path"
-        yield DevenvError(f"the project has no file `{toml.printable(name)}`", hint=hint, where=where)
+    shown, path = f"`{toml.printable(name)}`", root / name
+    try:
+        if units.outside(name) or not path.resolve().is_relative_to(root.resolve()):
+            hint = "it is relative to the project"
+            yield DevenvError(f"{shown} leads out of the project", hint=hint, where=where)
+        elif not path.is_file():
+            hint = "create it, or correct the path"
+            yield DevenvError(f"the project has no file {shown}", hint=hint, where=where)
+    except (OSError, ValueError, RuntimeError):
+        yield DevenvError(f"{shown} cannot be a file", where=where)
 
 
 def _caught(function: object, *arguments: object) -> list[DevenvError]:

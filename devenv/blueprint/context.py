@@ -38,13 +38,13 @@ def files(root: Path, folder: str, dockerfile: str) -> tuple[ContextFile, ...]:
     Raises:
         DevenvError: Something in it cannot be read, or a line of the ignore file is wrong.
     """
-    context = root / folder
+    context = (root / folder).resolve()
     rules = _rules(root, (f"{dockerfile}{IGNORE}", posixpath.join(folder, IGNORE)))
-    never = {root / name for name in NEVER}
+    never = {root.resolve() / name for name in NEVER}
     try:
         return tuple(sorted(_found(context, "", rules, never), key=lambda file: file.path))
     except OSError as error:
-        name = os.path.relpath(error.filename or context, root)
+        name = os.path.relpath(error.filename or context, root.resolve())
         raise DevenvError(
             f"cannot read `{name}`, which `{dockerfile}` may copy: {error.strerror}",
             hint=f"correct its rights, or leave it out in `{posixpath.normpath(posixpath.join(folder, IGNORE))}`",

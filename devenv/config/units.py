@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import warnings
 from collections.abc import Mapping
@@ -183,7 +184,7 @@ def _check_origin(table: Mapping[str, Any], options: Mapping[str, object], keys:
 
 def _check_dockerfile(table: Mapping[str, Any], root: Path, keys: toml.Keys, found: Findings) -> None:
     """Check that Dockerfile and context are the project's own, and that its images can be pinned."""
-    name = table.get("dockerfile")
+    name = _dockerfile(table)
     if name is None:
         if "context" in table:
             hint = "add `dockerfile = …`, or remove it"
@@ -191,21 +192,22 @@ def _check_dockerfile(table: Mapping[str, Any], root: Path, keys: toml.Keys, fou
         return
     _check_path(name, "file", root, (*keys, "dockerfile"), found)
     if "context" in table:
-        _check_path(table["context"], "folder", root, (*keys, "context"), found)
+        _check_path(_context(table), "folder", root, (*keys, "context"), found)
     if not found.is_broken((*keys, "dockerfile")):
         try:
-            dockerfile.read(root, PurePosixPath(name).as_posix())
+            dockerfile.read(root, name)
         except DevenvError as error:
             found.problems.append(error)
 
 
 def _dockerfile(table: Mapping[str, Any]) -> str | None:
-    return PurePosixPath(table["dockerfile"]).as_posix() if "dockerfile" in table else None
+    return posixpath.normpath(table["dockerfile"]) if "dockerfile" in table else None
 
 
 def _context(table: Mapping[str, Any]) -> str:
-    own = PurePosixPath(table.get("dockerfile", ".")).parent
-    return PurePosixPath(table.get("context", own)).as_posix()
+    own = posixpath.dirname(_dockerfile(table) or "")
+    context: str = table.get("context", own)
+    return posixpath.normpath(context)
 
 
 def _options(options: Mapping[str, Any], keys: toml.Keys, found: Findings) -> dict[str, Option]:

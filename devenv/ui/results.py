@@ -159,7 +159,7 @@ def push(result: PushResult, *, as_json: bool) -> None:
     for one in result.images:
         screen.give(f"{one.name}{'' if one.new else '  (was there)'}")
     if not result.images:
-        screen.say("no image of this project is built here, so there is nothing to push")
+        screen.say("this project builds no image that comes out the same everywhere, so there is nothing to push")
 
 
 def pull(result: PullResult, *, as_json: bool) -> None:

@@ -70,6 +70,8 @@ def test_content_and_the_right_to_run_count_and_the_rest_of_a_mode_does_not(tmp_
 def test_the_whole_project_as_context_has_nothing_that_every_run_changes(tmp_path: Path) -> None:
     laid(tmp_path, ".git/HEAD", ".devenv/compose.yaml", "devenv.lock", "devenv.local.toml", "app.py", "sub/.git/HEAD")
     assert names(tmp_path, ".") == ["app.py", "sub/.git/HEAD"]
+    (tmp_path / "sub" / "up").symlink_to("..")
+    assert names(tmp_path, "sub/up") == ["app.py", "sub/.git/HEAD", "sub/up"]
 
 
 def test_a_wrong_pattern_is_told_with_its_line(tmp_path: Path) -> None:

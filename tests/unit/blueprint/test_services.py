@@ -89,6 +89,7 @@ def test_a_file_of_the_project_is_where_the_service_looks_for_it(
         ("prometheus", '"ops/absent.yml"', "the project has no file `ops/absent.yml`"),
         ("prometheus", '"../prometheus.yml"', "`../prometheus.yml` leads out of the project"),
         ("prometheus", '["ops/absent.yml"]', "`config` must be the path of a file"),
+        ("prometheus", f'"{"a" * 300}"', f"`{'a' * 79}…` cannot be a file"),
         ("nginx", '"/etc/passwd"', "`/etc/passwd` leads out of the project"),
         ("nginx", '["devenv.toml", "../*"]', "`../*` leads out of the project"),
         ("nginx", '["a**"]', "`a**` is no pattern for files"),
