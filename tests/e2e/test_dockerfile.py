@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from devenv import lockfile
+from devenv.engine.docker import DockerEngine
+from devenv.engine.wire import Endpoint
 from tests import engines
 from tests.e2e import checkouts
 from tests.e2e.checkouts import Checkout
@@ -49,6 +52,15 @@ def laid(shop: Checkout, dockerfile: str) -> Path:
     (folder / "index.html").write_text("one")
     (folder / "key.secret").write_text("not for images")
     return folder
+
+
+def programs(folder: Path) -> None:
+    """What an image from nothing needs."""
+    (folder / "bin").mkdir()
+    shutil.copy(engines.busybox(), folder / "bin" / "httpd")
+    (folder / "bin" / "httpd").chmod(0o755)
+    for name in ("sh", "cat"):
+        (folder / "bin" / name).symlink_to("httpd")
 
 
 def running(shop: Checkout) -> str:
@@ -114,6 +126,33 @@ def test_a_mistake_is_told_with_its_place_and_a_failed_build_with_its_end(tmp_pa
         assert "nowhere" in failed.err
 
 
+def test_commands_of_a_dockerfile_run_when_it_is_built_and_not_again(tmp_path: Path) -> None:
+    engines.require()
+    recent = (one for one in engines.addresses() if _major(one) >= 23)
+    engine = next(recent, None)
+    if engine is None:
+        pytest.skip("no engine has a builder that knows `RUN --network=none`")
+    with checkouts.small(tmp_path / "shop", text=SHOP, engine=engine) as shop:
+        command = ["/bin/sh", "-c", "cat /www/index.html >/www/made.html"]
+        folder = laid(shop, f"{NOTHING}RUN --network=none {json.dumps(command)}\n")
+        programs(folder)
+        shop.run("up", "-d")
+        assert shop.get("/made.html") == "one"
+        made = running(shop)
+        shop.run("down")
+        assert "building" not in shop.run("up", "-d").err
+        assert running(shop) == made
+        forget(shop, made)
+
+
+def _major(engine: str) -> int:
+    opened = DockerEngine(Endpoint(engine))
+    try:
+        return int(opened.info.version.partition(".")[0])
+    finally:
+        opened.close()
+
+
 def test_a_context_reaches_an_engine_that_shares_no_files(tmp_path: Path) -> None:
     engine = os.environ.get("DEVENV_TEST_REMOTE")
     if not engine:
@@ -121,9 +160,7 @@ def test_a_context_reaches_an_engine_that_shares_no_files(tmp_path: Path) -> Non
         pytest.skip("`DEVENV_TEST_REMOTE` names no engine that shares nothing with this machine")
     with checkouts.small(tmp_path / "shop", text=SHOP, engine=engine) as shop:
         folder = laid(shop, NOTHING)
-        (folder / "bin").mkdir()
-        shutil.copy(engines.busybox(), folder / "bin" / "httpd")
-        (folder / "bin" / "httpd").chmod(0o755)
+        programs(folder)
         shop.run("up", "-d")
         assert shop.get() == "one"
         assert not (shop.folder / "devenv.lock").exists()
