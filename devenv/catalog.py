@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from devenv import config, toml
+from devenv.config import units
 from devenv.errors import DevenvError, Place, Problems
 from devenv.model.catalog import EntryDebian, EntryFile, EntryOption, EntryRegistry, ServiceEntry, StackEntry
-from devenv.model.project import Origin, Project, Ready
+from devenv.model.project import Origin, Project, Ready, Service
 from devenv.values import dataclass
 
 Entry = TypeVar("Entry", ServiceEntry, StackEntry)
@@ -113,6 +114,11 @@ def packages(
     return chosen, versions[chosen]
 
 
+def named_package(debian: EntryDebian, version: str, names: tuple[str, ...]) -> str:
+    """The package whose version is the software's, of what `packages` chose."""
+    return debian.named.replace("{version}", version) or names[0]
+
+
 def chosen_version(entry: ServiceEntry | StackEntry, origin: Origin, suite: str, version: str | None) -> str:
     """The version asked for, or the one that is taken when none is; empty when there is none."""
     if version is not None:
@@ -168,12 +174,16 @@ def _check_service(project: Project, catalog: Catalog, name: str, place: toml.Lo
             message = f"service `{service.use}` has no option `{toml.printable(key)}`"
             problems.append(DevenvError(message, hint=hint, where=where))
         elif not _fits(value, entry.options[key]):
-            problems.append(DevenvError(f"`{key}` must be a {entry.options[key].type}", where=where))
+            problems.append(DevenvError(f"`{key}` must be {_WORDS[entry.options[key].type]}", where=where))
         elif entry.options[key].secret and (wrong := _no_secret(str(value))):
             # Not with its own line, which holds the secret.
             at = place(("services", name), key=True)
             hint = "without one, a long one is generated"
             problems.append(DevenvError(f"`{key}` of service `{name}` {wrong}", hint=hint, where=at))
+        elif entry.options[key].type == "file":
+            problems += _file_problems(project.root, str(value), place(("services", name, key)))
+        elif entry.options[key].type == "files":
+            problems += _files_problems(project.root, service, key, place)
     if problems:
         raise Problems(problems)
 
@@ -192,12 +202,34 @@ def _check_version(
         raise DevenvError(f"no registry image is known for {what}", hint='set `images = "debian"` for it', where=where)
 
 
+_WORDS = {
+    "string": "a string",
+    "list": "a list",
+    "table": "a table",
+    "file": "the path of a file",
+    "files": "a list of files",
+}
+
+
 def _fits(value: object, option: EntryOption) -> bool:
     if option.type == "table":
         return isinstance(value, dict)
-    if option.type in ("list", "files"):
+    if option.type == "list":
         return isinstance(value, tuple)
-    return isinstance(value, str)
+    return isinstance(value, str) or (option.type == "files" and isinstance(value, tuple))
+
+
+def _file_problems(root: Path, name: str, where: Place | None) -> Iterator[DevenvError]:
+    shown, path = f"`{toml.printable(name)}`", root / name
+    try:
+        if units.outside(name) or not path.resolve().is_relative_to(root.resolve()):
+            hint = "it is relative to the project"
+            yield DevenvError(f"{shown} leads out of the project", hint=hint, where=where)
+        elif not path.is_file():
+            hint = "create it, or correct the path"
+            yield DevenvError(f"the project has no file {shown}", hint=hint, where=where)
+    except (OSError, ValueError, RuntimeError):
+        yield DevenvError(f"{shown} cannot be a file", where=where)
 
 
 def _no_secret(value: str) -> str | None:
@@ -216,6 +248,23 @@ def _caught(function: object, *arguments: object) -> list[DevenvError]:
     except DevenvError as error:
         return [error]
     return []
+
+
+def _files_problems(root: Path, service: Service, key: str, place: toml.Locate) -> Iterator[DevenvError]:
+    """Globs that cannot be followed, or lead out of the project; what they match is known with the blueprint."""
+    given, keys = service.options[key], ("services", service.name, key)
+    for index, glob in enumerate(given if isinstance(given, tuple) else (str(given),)):
+        where = place((*keys, index)) or place(keys)
+        shown = f"`{toml.printable(glob)}`"
+        if units.outside(glob):
+            message = f"{shown} leads out of the project"
+            yield DevenvError(message, hint="it is relative to the project: `ops/*.conf`", where=where)
+            continue
+        try:
+            next(root.glob(glob), None)
+        except (ValueError, IndexError, NotImplementedError):
+            message = f"{shown} is no pattern for files"
+            yield DevenvError(message, hint="such as `ops/*.conf` or `ops/**/*.conf`", where=where)
 
 
 _KNOWN: dict[tuple[str, Path, int], ServiceEntry | StackEntry] = {}

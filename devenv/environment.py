@@ -240,7 +240,7 @@ def _images(engine: Engine, wanted: Blueprint, observed: Observed, digests: dict
             found[image.reference] = known
         elif (there := present(engine, image)) is not None:
             found[image.reference] = there.id
-            if not isinstance(image.source, RegistryPin):
+            if image.is_reproducible:
                 digests[image.key] = there.config_digest
     return found
 
@@ -320,7 +320,9 @@ class _Work:
         with self._building:
             if off.is_set():
                 raise apply.CalledOff
-            self.digests[image.key] = bring.get(image)
+            digest = bring.get(image)
+            if image.is_reproducible:
+                self.digests[image.key] = digest
 
     def _progress(self, off: threading.Event, progress: Progress) -> None:
         """Pass a build's progress on; a build that was called off ends at its next report."""

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv import blueprint, catalog
+from devenv import blueprint, catalog, dockerfile
 from devenv import files as disk
 from devenv.blueprint import hashing
 from devenv.errors import DevenvError
 from devenv.model.blueprint import Blueprint, Mount
-from devenv.model.pins import DerivedRecipe, ImageRecipe, RegistryPin
+from devenv.model.pins import DerivedRecipe, DockerfileRecipe, ImageRecipe, RegistryPin
 
 if TYPE_CHECKING:
     import jinja2
 
 COMPOSE_LABELS = "com.docker.compose."
 BASE_DOCKERFILE = "base.Dockerfile"
+_DIRECTIVE = re.compile(r"#\s*(escape|check)\s*=", re.I)
 IGNORED = "*\n!/services/\n!/services/**\n!/stacks/\n!/stacks/**\n"
 """What `.devenv/.gitignore` says: everything is made anew, but for the project's own entries of the catalog."""
 
@@ -98,11 +100,14 @@ def _text(path: Path) -> str | None:
 
 
 def dockerfiles(wanted: Blueprint) -> dict[str, str]:
-    """The apps' Dockerfiles by path in the project; nothing in them is of one machine."""
+    """The Dockerfiles by path in the project, the apps' and the services' own; nothing in them is of one machine."""
     sources = {image.reference: image.source for image in wanted.images}
     rendered: dict[str, str] = {}
     for container in wanted.containers:
         source = sources[container.image]
+        if isinstance(source, DockerfileRecipe):
+            rendered[f".devenv/{container.unit}/Dockerfile"] = _pinned_dockerfile(source)
+            continue
         if container.kind == "app" and not isinstance(source, RegistryPin):
             folder = f".devenv/{container.unit}"
             text = _template("Dockerfile.j2").render(container=container, packages=_count(source))
@@ -116,6 +121,15 @@ def base_dockerfile(recipe: DerivedRecipe) -> str:
     """The Dockerfile that an app's image of origin registry is built from."""
     packages = [package for run in recipe.layer.runs for package in run] if recipe.layer else []
     return _template("base.Dockerfile.j2").render(recipe=recipe, packages=packages)
+
+
+def _pinned_dockerfile(recipe: DockerfileRecipe) -> str:
+    """A Dockerfile of the project with every image by its digest."""
+    names = {image: _pinned(pin) for image, pin in recipe.bases.items()}
+    text = dockerfile.parse(recipe.text, recipe.dockerfile).rewritten(names)
+    mark = f"# Made by devenv from {quoted(recipe.dockerfile)} and devenv.lock: what `devenv up` builds.\n"
+    # What tells how a Dockerfile is to be read has to be its first line.
+    return text + mark if _DIRECTIVE.match(text) else mark + text
 
 
 def argument(number: int) -> str:

@@ -15,7 +15,7 @@ from devenv.engine.protocol import Engine
 from devenv.errors import EngineError, ImageError
 from devenv.model.blueprint import Image
 from devenv.model.machine import Login, Machine
-from devenv.model.pins import DerivedRecipe, ImageRecipe, Package, RegistryPin
+from devenv.model.pins import DerivedRecipe, DockerfileRecipe, ImageRecipe, Package, RegistryPin
 from devenv.model.progress import Report
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class Supply:
         if isinstance(image.source, RegistryPin):
             self.pull(image.source, image.reference)
             return image.source.config
+        if isinstance(image.source, DockerfileRecipe):
+            return self._written(image, image.source)
         return self._shared(image) or self.build(image)
 
     def pull(self, pin: RegistryPin, name: str) -> None:
@@ -76,6 +78,20 @@ class Supply:
                 registry=opened,
                 report=self._report,
             )
+
+    def _written(self, image: Image, recipe: DockerfileRecipe) -> str:
+        """Build by a Dockerfile of the project."""
+        from devenv.images import written
+
+        return written.build(
+            recipe,
+            image.key,
+            image.reference,
+            engine=self._engine,
+            pulled=self._present,
+            proxy=self._machine.proxy,
+            report=self._report,
+        )
 
     def _shared(self, image: Image) -> str | None:
         """Take a built image from the team's registry; one that cannot be had there is built."""

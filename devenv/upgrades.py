@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from devenv import dockerfile
 from devenv.catalog import Catalog
 from devenv.errors import UsageError
 from devenv.lockfile import wanted
@@ -82,7 +83,10 @@ def _called(project: Project, entries: Catalog) -> dict[str, set[str]]:
     """What each image of a registry may be called: by its reference, its repository, and whom it serves."""
     called: dict[str, set[str]] = {}
     for service in project.services:
-        if service.origin == "registry":
+        if service.dockerfile is not None:
+            for image in dockerfile.read(project.root, service.dockerfile).images:
+                called.setdefault(image, {image, _short(image)}).add(service.name)
+        elif service.origin == "registry":
             image = wanted.service_image(service, entries)
             called.setdefault(image, {image, _short(image)}).update({service.name, service.use or service.name})
     for app in project.apps:
@@ -125,22 +129,28 @@ def _unknown(missing: Sequence[str], project: Project, entries: Catalog, lock: L
 # --- what has moved ---
 
 
-def moves(before: Lockfile | None, after: Lockfile) -> tuple[Move, ...]:
-    """What differs between two lockfiles."""
+def moves(before: Lockfile | None, after: Lockfile, named: Mapping[str, str]) -> tuple[Move, ...]:
+    """What differs between two lockfiles.
+
+    Args:
+        named: By a layer's name, the package whose version is the software's own; without one, the first asked for.
+    """
     old = {} if before is None else dict(before.platforms)
     names = sorted({*old, *after.platforms})
     return tuple(
-        move for name in names for move in _moves(old.get(name, Pins(name)), after.platforms.get(name, Pins(name)))
+        move
+        for name in names
+        for move in _moves(old.get(name, Pins(name)), after.platforms.get(name, Pins(name)), named)
     )
 
 
-def _moves(before: Pins, after: Pins) -> Iterator[Move]:
+def _moves(before: Pins, after: Pins, named: Mapping[str, str]) -> Iterator[Move]:
     architecture = after.architecture
     for image in sorted({*before.registry, *after.registry}):
         yield from _image_moves(architecture, image, before.registry.get(image), after.registry.get(image))
     old, new = _all_layers(before), _all_layers(after)
     for layer in sorted({*old, *new}):
-        yield from _layer_moves(architecture, layer, old.get(layer), new.get(layer))
+        yield from _layer_moves(architecture, layer, old.get(layer), new.get(layer), named.get(layer))
 
 
 def _all_layers(pins: Pins) -> dict[str, Layer]:
@@ -157,9 +167,11 @@ def _image_moves(architecture: str, image: str, old: RegistryPin | None, new: Re
         yield Move(architecture, image, "digest", _short(image), was, now)
 
 
-def _layer_moves(architecture: str, layer: str, old: Layer | None, new: Layer | None) -> Iterator[Move]:
+def _layer_moves(
+    architecture: str, layer: str, old: Layer | None, new: Layer | None, named: str | None
+) -> Iterator[Move]:
     name = layer.rpartition("/")[2].rpartition("+")[2].partition("@")[0]
-    versions = (_own_version(old), _own_version(new))
+    versions = (_own_version(old, named), _own_version(new, named))
     if versions[0] != versions[1] and not layer.startswith(("packages/", wanted.BASE)):
         yield Move(architecture, layer, "version", name, *versions)
     before, after = _versions(old), _versions(new)
@@ -172,10 +184,11 @@ def _versions(layer: Layer | None) -> dict[str, str]:
     return {} if layer is None else {one.name: one.version for run in layer.runs for one in run}
 
 
-def _own_version(layer: Layer | None) -> str | None:
-    """The version of the software that a layer is about: of the first package asked for, as its authors number it."""
+def _own_version(layer: Layer | None, named: str | None) -> str | None:
+    """The version of the software that a layer is about, as its authors number it."""
     if layer is None or not layer.request:
         return None
-    version = _versions(layer).get(layer.request[0])
+    versions = _versions(layer)
+    version = versions.get(named or "") or versions.get(layer.request[0])
     match = _UPSTREAM.fullmatch(version) if version else None
     return match["version"] if match else None

@@ -17,9 +17,10 @@ from devenv.images import compare, fresh, saved
 from devenv.images.compare import PathDifference
 from devenv.images.pack import Blob
 from devenv.images.saved import Saved
+from devenv.model import labels
 from devenv.model.blueprint import Image
 from devenv.model.machine import Machine
-from devenv.model.pins import DerivedRecipe, ImageRecipe, Package, RegistryPin
+from devenv.model.pins import DerivedRecipe, DockerfileRecipe, ImageRecipe, Package, RegistryPin
 from devenv.model.progress import Report
 from devenv.supply import Say, Supply
 from devenv.values import dataclass
@@ -36,6 +37,7 @@ class Verdict:
         pinned: The same by the lockfile; None when no build has told yet.
         paths: Those that differ between the image made anew, the first, and the engine's, the second.
         damages: What else is wrong, in words.
+        unproven: What nothing can show of this image, in words; empty when its bytes are proven.
     """
 
     image: str
@@ -44,6 +46,7 @@ class Verdict:
     pinned: str | None
     paths: tuple[PathDifference, ...] = ()
     damages: tuple[str, ...] = ()
+    unproven: str = ""
 
     @property
     def holds(self) -> bool:
@@ -54,10 +57,14 @@ class Verdict:
 def image(wanted: Image, engine: Engine, machine: Machine, report: Report, say: Say) -> Verdict:
     """Make the image anew in an empty cache and compare it with the one in use.
 
+    One by a Dockerfile of the project would not come out the same: of it, only what it was built from is compared.
+
     Raises:
         ImageError: It cannot be made.
         EngineError: The engine refused.
     """
+    if isinstance(wanted.source, DockerfileRecipe):
+        return _by_dockerfile(wanted, wanted.source, engine)
     with _scratch(machine) as scratch:
         damages = tuple(_seeded(wanted, machine.cache / "packages", scratch.cache / "packages"))
         config, layers = _made(wanted, engine, scratch, report, say)
@@ -68,6 +75,21 @@ def image(wanted: Image, engine: Engine, machine: Machine, report: Report, say: 
                 return _compared(verdict, layers, there)
         except (EngineError, ImageError) as error:
             return replace(verdict, damages=(*damages, f"the engine cannot give it: {error.message}"))
+
+
+def _by_dockerfile(wanted: Image, recipe: DockerfileRecipe, engine: Engine) -> Verdict:
+    there = engine.image(wanted.reference)
+    if there is None:
+        raise ImageError(f"`{wanted.reference}` is not there", hint="run `devenv up`")
+    same = there.labels.get(labels.PIN) == wanted.key
+    return Verdict(
+        wanted.reference,
+        there.config_digest,
+        there.config_digest,
+        None,
+        damages=() if same else (f"it was not built from `{recipe.dockerfile}` as it is now",),
+        unproven=f"what the commands of `{recipe.dockerfile}` fetch",
+    )
 
 
 def _compared(verdict: Verdict, layers: Sequence[Blob], there: Saved) -> Verdict:

@@ -80,7 +80,9 @@ def catalog_page() -> str:
         "Each entry is one file in `templates/services/` or `templates/stacks/`; `devenv services` searches them.",
         "",
         "Every service that Debian trixie has is started by devenv's tests and used by its own protocol. Images of",
-        f"registries are not: the tests reach none. So these were written with care and never run here: {not_run}.",
+        "registries are not: the tests reach none. But what the catalog says of these services' images, so commands,",
+        "wrappers, conditions for `ready` and clients, is run against Debian's programs in images of that contract.",
+        f"The others were written with care and never run here: {not_run}.",
         "",
     ]
     for name in known.names("service"):

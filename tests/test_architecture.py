@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 # From the bottom up: a module imports its own layer and lower ones.
 LAYERS = (
     ("errors", "files", "values"),
-    ("model", "patterns", "reference", "toml"),
+    ("dockerfile", "model", "patterns", "reference", "toml"),
     ("config", "catalog", "lockfile"),
     ("blueprint", "render", "plan"),
     ("engine", "images", "sync"),

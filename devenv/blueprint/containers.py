@@ -284,8 +284,10 @@ def provides(
     if service.use is None:
         return {}
     entry = entries.service(service.use)
-    main = next(iter(entry.ports.values()), 0)
-    values = _values(project, service, entry) | {"host": host, "port": str(ports.get(main, main))}
+    reached = {name: str(ports.get(port, port)) for name, port in entry.ports.items()}
+    main = next(iter(reached.values()), "0")
+    named = {f"port.{name}": port for name, port in reached.items()}
+    values = _values(project, service, entry) | {"host": host, "port": main} | named
     return hidden.table(entry.provides, values, _secrets(service, entry))
 
 
@@ -310,7 +312,7 @@ def _secrets(service: Service, entry: ServiceEntry) -> dict[str, str]:
 
 def _values(project: Project, service: Service, entry: ServiceEntry) -> dict[str, str | tuple[str, ...]]:
     """What the entry's strings may name, but for secrets."""
-    base = {"project": project.name, "version": service.version or ""}
+    base = {"project": project.name, "service": service.name, "version": service.version or ""}
     values: dict[str, str | tuple[str, ...]] = dict(base)
     for name, option in entry.options.items():
         given = service.options.get(name)
@@ -342,7 +344,7 @@ def _option_files(project: Project, service: Service, entry: ServiceEntry, place
     return tuple(
         mount
         for name, option in entry.options.items()
-        if option.type == "files"
+        if option.type in ("file", "files")
         for mount in _files(
             project, f"`{name}` of service `{service.name}`", service.options.get(name), option, placement
         )
@@ -352,9 +354,11 @@ def _option_files(project: Project, service: Service, entry: ServiceEntry, place
 def _files(
     project: Project, what: str, globs: Option | None, option: EntryOption, placement: Placement
 ) -> tuple[Mount, ...]:
-    """Mount what the globs match, numbered so that it runs in the order written."""
+    """Mount what the globs match, numbered so that it runs in the order written; one file goes where it has to be."""
+    if option.type == "file":
+        return (_file(placement, _inside(project, str(globs), what, placement), option.into),) if globs else ()
     found: list[Path] = []
-    for glob in globs if isinstance(globs, tuple) else ():
+    for glob in (globs,) if isinstance(globs, str) else globs if isinstance(globs, tuple) else ():
         matching = sorted(path for path in project.root.glob(glob) if path.is_file())
         if not matching:
             raise DevenvError(f"{what}: no file matches `{glob}`", hint="paths are relative to `devenv.toml`")
@@ -404,12 +408,7 @@ def _file(placement: Placement, source: str, target: str) -> Mount:
 
 
 def _filled(ready: tuple[Ready, ...], values: substitute.Values) -> tuple[Ready, ...]:
-    return tuple(
-        Ready(tcp=one.tcp, http=one.http, exec=substitute.each(one.exec, values), log=one.log, port=one.port)
-        if one.exec
-        else one
-        for one in ready
-    )
+    return tuple(replace(one, exec=substitute.each(one.exec, values)) if one.exec else one for one in ready)
 
 
 def _readiness(ready: tuple[Ready, ...], ports: tuple[int, ...]) -> Readiness:

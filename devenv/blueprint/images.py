@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from devenv import catalog, lockfile
-from devenv.blueprint import hashing, substitute
+import posixpath
+
+from devenv import catalog, dockerfile, lockfile
+from devenv.blueprint import context, hashing, substitute
 from devenv.catalog import Catalog
 from devenv.errors import LockfileError
 from devenv.lockfile import wanted
 from devenv.model.blueprint import Image
 from devenv.model.catalog import EntryDebian
-from devenv.model.pins import DebianPins, DerivedRecipe, ImageConfig, ImageFile, ImageRecipe, Layer, Pins, RegistryPin
+from devenv.model.pins import (
+    DebianPins,
+    DerivedRecipe,
+    DockerfileRecipe,
+    ImageConfig,
+    ImageFile,
+    ImageRecipe,
+    Layer,
+    Pins,
+    RegistryPin,
+)
 from devenv.model.project import App, Project, Service, StackRequest
 
 BUILD_FORMAT = 1
 """Raised whenever the builder would make other bytes from the same recipe."""
 DERIVED_FORMAT = 1
 """The same for images on top of a registry's."""
+DOCKERFILE_FORMAT = 1
+"""The same for images by a Dockerfile of the project."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOME = "/home/dev"
@@ -57,6 +71,8 @@ def for_app(project: Project, app: App, entries: Catalog, pins: Pins | None) -> 
 
 def for_service(project: Project, service: Service, entries: Catalog, pins: Pins | None) -> Image:
     """The image a service runs."""
+    if service.dockerfile is not None:
+        return _by_dockerfile(project, service, service.dockerfile, pins)
     if service.origin == "registry":
         return pulled(_registry_pin(pins, wanted.service_image(service, entries)))
     assert service.use is not None
@@ -115,6 +131,22 @@ def _derived(name: str, project: Project, app: App, entries: Catalog, pins: Pins
     return _image(name, identity, recipe, pins.images.get(identity))
 
 
+def _by_dockerfile(project: Project, service: Service, name: str, pins: Pins | None) -> Image:
+    written = dockerfile.read(project.root, name)
+    recipe = DockerfileRecipe(
+        name=f"{project.name}-{service.name}",
+        dockerfile=name,
+        place=posixpath.relpath(name, service.context),
+        text=written.text,
+        bases={image: _registry_pin(pins, image) for image in written.images},
+        folder=str(project.root / service.context),
+        files=context.files(project.root, service.context, name),
+    )
+    bases = {image: pin.config for image, pin in recipe.bases.items()}
+    identity = hashing.of([DOCKERFILE_FORMAT, name, recipe.text, bases, recipe.files])
+    return _image(recipe.name, identity, recipe, None)
+
+
 def _copied(entries: Catalog, stack: StackRequest) -> tuple[str, ...]:
     entry = entries.stack(stack.name).registry
     return entry.copied if entry else ()
@@ -164,7 +196,12 @@ def _debian(
     return _image(name, identity, recipe, pins.images.get(identity))
 
 
-def _image(name: str, identity: str, source: ImageRecipe | DerivedRecipe | RegistryPin, digest: str | None) -> Image:
+def _image(
+    name: str,
+    identity: str,
+    source: ImageRecipe | DerivedRecipe | DockerfileRecipe | RegistryPin,
+    digest: str | None,
+) -> Image:
     # No registry has this host name, so an engine that lacks the image cannot fetch a stranger's.
     return Image(f"localhost/devenv/{name}:{identity[:16]}", identity, source, digest)
 

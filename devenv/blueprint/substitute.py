@@ -9,23 +9,23 @@ from devenv.errors import DevenvError
 
 Values = Mapping[str, str | tuple[str, ...]]
 
-_NAME = re.compile(r"\{([a-z_]+)(\.first)?\}")
+_NAME = re.compile(r"\{([a-z_]+)(?:\.([a-z0-9_-]+))?\}")
 
 
 def text(template: str, values: Values) -> str:
-    """Replace each `{name}`, once: a value that looks like a name is left alone.
+    """Replace each `{name}` and `{name.part}`, once: a value that looks like a name is left alone.
 
     Raises:
         DevenvError: The catalog names something that has no value.
     """
 
     def value(match: re.Match[str]) -> str:
-        found = values.get(match[1])
+        found = values.get(f"{match[1]}.{match[2]}" if match[2] else match[1])
+        if found is None and match[2] == "first" and isinstance(items := values.get(match[1]), tuple):
+            return items[0] if items else ""
         if found is None:
             raise DevenvError(f"the catalog asks for `{match[0]}`, which has no value here")
-        if isinstance(found, str):
-            return found
-        return found[0] if match[2] and found else "" if match[2] else ",".join(found)
+        return found if isinstance(found, str) else ",".join(found)
 
     return _NAME.sub(value, template)
 

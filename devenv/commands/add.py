@@ -156,7 +156,7 @@ def _differences(request: Request, file: File, before: Loaded, entries: Catalog)
     there = next(one for one in before.project.services if one.name == request.key)
     where = file.place("services", request.key)
     if there.use != request.entry:
-        what = f"of `{there.use}`" if there.use else f"by `{there.image}`"
+        what = f"of `{there.use}`" if there.use else f"by `{there.image or there.dockerfile}`"
         message = f"there is a service `{request.key}` already, {what}"
         yield UsageError(message, hint="give this one another name with `--as`", where=where)
     elif request.version not in (None, version := _version(there, before.project.suite, entries)):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from devenv import identity, judging, lockfile, merging, pinning, upgrades, workspace
 from devenv.errors import LockfileConflict, Problems
+from devenv.lockfile import wanted
 from devenv.model.pins import Lockfile, Pins
 from devenv.model.progress import Report
 from devenv.upgrades import Move
@@ -91,7 +92,7 @@ def _result(project: Workspace, before: Lockfile | None, after: Lockfile, *, wri
         written=written,
         packages=sum(_packages(pins)),
         images=sum(len(one.registry) for one in pins),
-        moves=upgrades.moves(before, after),
+        moves=upgrades.moves(before, after, wanted.named_packages(project.project, project.entries)),
         merged=merged,
     )
 

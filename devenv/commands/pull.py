@@ -39,7 +39,7 @@ def run(project: Workspace, engine: Engine, source: str | None, *, tell: Tell) -
         elif isinstance(image.source, RegistryPin):
             supply.pull(image.source, image.reference)
             pulled.append(image.reference)
-        elif supply.shared(image, source):
+        elif image.is_reproducible and supply.shared(image, source):
             pulled.append(image.reference)
         else:
             missing.append(image.reference)

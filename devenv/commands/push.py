@@ -7,7 +7,6 @@ from devenv.engine.protocol import Engine
 from devenv.environment import Remark, Tell
 from devenv.errors import LockfileError, NotFound, UsageError
 from devenv.model.blueprint import Image
-from devenv.model.pins import RegistryPin
 from devenv.values import dataclass
 from devenv.workspace import Workspace
 
@@ -34,7 +33,7 @@ class PushResult:
 
 
 def run(project: Workspace, engine: Engine, target: str | None, *, tell: Tell) -> PushResult:
-    """Push every image of the project that is built, not pulled.
+    """Push every image of the project that is built the same everywhere; one by a Dockerfile is not.
 
     Args:
         target: A repository, from the command line or the user's own settings; never from the project.
@@ -49,7 +48,7 @@ def run(project: Workspace, engine: Engine, target: str | None, *, tell: Tell) -
 
     repository = named(project, target)
     wanted = workspace.resolve(project, engine.info.architecture)
-    built = [image for image in wanted.images if not isinstance(image.source, RegistryPin)]
+    built = [image for image in wanted.images if image.is_reproducible]
     for image in built:
         _check(engine, image)
     pushed: list[Pushed] = []

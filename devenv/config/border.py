@@ -83,13 +83,17 @@ SERVICE = shape.table(
     {
         "use": Key(_TEXT, "The catalog's entry; default: the service's own name"),
         "image": Key(_IMAGE, "An image, for a service that is not in the catalog"),
+        "dockerfile": Key(_TEXT, "A Dockerfile of the project, for an image of its own; relative to the project"),
+        "context": Key(_TEXT, "The folder that the Dockerfile may copy from; default: the one it is in"),
         "images": Key(_ORIGIN, "Where its image comes from, if not as the project says"),
         "version": Key(_VERSION, "Its version; default: the catalog's"),
         "port": Key(_PORT, "A fixed port of the host for its main port; default: a free one"),
-        "ports": Key(_PORTS, "Ports of a service by `image`; the first is the main one"),
+        "ports": Key(_PORTS, "Ports of a service by `image` or `dockerfile`; the first is the main one"),
         "env": Key(_ENV, "Environment variables"),
         "volumes": Key(shape.free(_TEXT, "a table of strings"), "Volumes: a name and the path inside"),
-        "command": Key(_COMMAND, "Replaces the command of a service by `image`; a string is given to `sh -c`"),
+        "command": Key(
+            _COMMAND, "Replaces the command of a service by `image` or `dockerfile`; a string is given to `sh -c`"
+        ),
         "ready": Key(READY, "How to find out that it serves; default: the catalog's"),
         "limits": Key(LIMITS, "The most it may use"),
     },

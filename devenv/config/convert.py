@@ -25,7 +25,7 @@ def project(table: Mapping[str, Any], root: Path, found: Findings) -> Project:
     """
     origin = table.get("images", "registry")
     tables: Mapping[str, Mapping[str, Any]] = table.get("apps", {})
-    services = tuple(units.service(name, one, origin, found) for name, one in table.get("services", {}).items())
+    services = tuple(units.service(name, one, root, origin, found) for name, one in table.get("services", {}).items())
     own = {name: units.app(name, one, root, origin, found) for name, one in tables.items()}
     apps = _apps(tables, own, (service.name for service in services), found)
     _check_names(own, services, found)

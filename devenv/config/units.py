@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
-from devenv import toml
+from devenv import dockerfile, toml
 from devenv.config import border, size
 from devenv.config.findings import Findings, listed
 from devenv.config.shape import as_text, kind
+from devenv.errors import DevenvError
 from devenv.model.project import App, Limits, Option, Origin, Ready, Service, StackRequest
 
 _LABEL = re.compile(border.LABEL)
@@ -95,19 +97,25 @@ def _stacks(requests: list[str], keys: toml.Keys, found: Findings) -> list[Stack
 
 
 def _check_folder(folder: str, root: Path, keys: toml.Keys, found: Findings) -> None:
-    if outside(folder):
-        hint = "it is relative to the project: `api`, `.`"
-        found.add(f"`{toml.printable(folder)}` leads out of the project", keys, hint=hint)
+    _check_path(folder, "folder", root, keys, found)
+
+
+def _check_path(name: str, what: Literal["folder", "file"], root: Path, keys: toml.Keys, found: Findings) -> None:
+    """Check that a folder or file is there and inside the project; the key in the file is the last of `keys`."""
+    shown = toml.printable(name)
+    if outside(name):
+        example = "`api`, `.`" if what == "folder" else "`search/Dockerfile`"
+        found.add(f"`{shown}` leads out of the project", keys, hint=f"it is relative to the project: {example}")
         return
     try:
-        path = (root / folder).resolve()
+        path = (root / name).resolve()
         if not path.is_relative_to(root.resolve()):
-            hint = "it is a symbolic link; name the folder itself"
-            found.add(f"`{toml.printable(folder)}` leads out of the project", keys, hint=hint)
-        elif not path.is_dir():
-            found.add(f"the project has no folder `{toml.printable(folder)}`", keys, hint="create it, or correct `dir`")
+            hint = f"it is a symbolic link; name the {what} itself"
+            found.add(f"`{shown}` leads out of the project", keys, hint=hint)
+        elif not (path.is_dir() if what == "folder" else path.is_file()):
+            found.add(f"the project has no {what} `{shown}`", keys, hint=f"create it, or correct `{keys[-1]}`")
     except (OSError, ValueError, RuntimeError):
-        found.add(f"`{toml.printable(folder)}` cannot be a folder", keys)
+        found.add(f"`{shown}` cannot be a {what}", keys)
 
 
 def outside(path: str) -> bool:
@@ -125,19 +133,22 @@ def outside(path: str) -> bool:
 # --- services ---
 
 
-def service(name: str, table: Mapping[str, Any], origin: Origin, found: Findings) -> Service:
+def service(name: str, table: Mapping[str, Any], root: Path, origin: Origin, found: Findings) -> Service:
     """A service, checked as far as it can be without the catalog."""
     keys = ("services", name)
     check_name(name, keys, found)
     options = {key: value for key, value in table.items() if key not in border.SERVICE.keys}
     _check_origin(table, options, keys, found)
-    by_image = "image" in table
+    _check_dockerfile(table, root, keys, found)
+    by_image = "image" in table or "dockerfile" in table
     ports = _ports(table, keys, found)
     return Service(
         name=name,
         use=None if by_image else table.get("use", name),
         origin="registry" if by_image else table.get("images", origin),
         image=table.get("image"),
+        dockerfile=_dockerfile(table),
+        context=_context(table),
         version=table.get("version"),
         options=_options(options, keys, found),
         port=table.get("port"),
@@ -151,22 +162,52 @@ def service(name: str, table: Mapping[str, Any], origin: Origin, found: Findings
 
 
 def _check_origin(table: Mapping[str, Any], options: Mapping[str, object], keys: toml.Keys, found: Findings) -> None:
-    if "image" not in table:
+    way = next((way for way in ("image", "dockerfile") if way in table), None)
+    if way is None:
         if "use" in table and not is_label(table["use"]):
             found.add(f"`{toml.printable(table['use'])}` cannot be in the catalog", (*keys, "use"))
         for key in ("ports", "command"):
             if key in table:
                 hint = "`port` fixes the port on the host" if key == "ports" else "set `image`, or remove it"
-                found.add(f"`{key}` is for services by `image`", (*keys, key), hint=hint, key=True)
+                found.add(f"`{key}` is for services by `image` or `dockerfile`", (*keys, key), hint=hint, key=True)
         return
-    for key in ("use", "version", "images"):
+    for key in ("use", "version", "images", *(["dockerfile"] if way == "image" else [])):
         if key in table:
-            hint = "the version is the image's tag" if key == "version" else f"remove `image` or `{key}`"
-            found.add(f"`{key}` has no effect on a service by `image`", (*keys, key), hint=hint, key=True)
+            version = "the version is the image's tag" if way == "image" else "the version is the Dockerfile's business"
+            hint = version if key == "version" else f"remove `{way}` or `{key}`"
+            found.add(f"`{key}` has no effect on a service by `{way}`", (*keys, key), hint=hint, key=True)
     for key in options:
         found.unknown("key", key, border.SERVICE.keys, (*keys, key), key=True, owner=f" in `services.{keys[1]}`")
     if "port" in table and not table.get("ports") and not found.is_broken((*keys, "ports")):
         found.add("`port` needs a port inside", (*keys, "port"), hint="add `ports = […]`", key=True)
+
+
+def _check_dockerfile(table: Mapping[str, Any], root: Path, keys: toml.Keys, found: Findings) -> None:
+    """Check that Dockerfile and context are the project's own, and that its images can be pinned."""
+    name = _dockerfile(table)
+    if name is None:
+        if "context" in table:
+            hint = "add `dockerfile = …`, or remove it"
+            found.add("`context` has an effect with `dockerfile` only", (*keys, "context"), hint=hint, key=True)
+        return
+    _check_path(name, "file", root, (*keys, "dockerfile"), found)
+    if "context" in table:
+        _check_path(_context(table), "folder", root, (*keys, "context"), found)
+    if not found.is_broken((*keys, "dockerfile")):
+        try:
+            dockerfile.read(root, name)
+        except DevenvError as error:
+            found.problems.append(error)
+
+
+def _dockerfile(table: Mapping[str, Any]) -> str | None:
+    return posixpath.normpath(table["dockerfile"]) if "dockerfile" in table else None
+
+
+def _context(table: Mapping[str, Any]) -> str:
+    own = posixpath.dirname(_dockerfile(table) or "")
+    context: str = table.get("context", own)
+    return posixpath.normpath(context)
 
 
 def _options(options: Mapping[str, Any], keys: toml.Keys, found: Findings) -> dict[str, Option]:

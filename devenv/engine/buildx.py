@@ -45,8 +45,12 @@ class Context:
         return itertools.chain(self._read or (), self._pieces)
 
 
-def build(endpoint: Endpoint, context: Context, name: str, arguments: Mapping[str, str], report: Report) -> bool:
+def build(endpoint: Endpoint, context: Context, argv: list[str], subject: str, report: Report) -> bool:
     """Build an image; return False when Buildx is not there or cannot begin: the context can be read again then.
+
+    Args:
+        argv: What `command` makes.
+        subject: What the progress is reported of.
 
     Raises:
         EngineError: The build failed.
@@ -54,9 +58,9 @@ def build(endpoint: Endpoint, context: Context, name: str, arguments: Mapping[st
     env = environment(endpoint, os.environ)
     if env is None or not _is_there(env):
         return False
-    with _started(_command(name, arguments), env) as (process, output):
+    with _started(argv, env) as (process, output):
         feeder = _feeder(process, context)
-        said = _follow(output, context, transfers.short_name(name), report)
+        said = _follow(output, context, subject, report)
         code = process.wait()
         feeder.join()
     feeder.finish()
@@ -87,11 +91,15 @@ def _is_there(env: Mapping[str, str]) -> bool:
     return asked.returncode == 0
 
 
-def _command(name: str, arguments: Mapping[str, str]) -> list[str]:
-    """The builder `default` is the engine itself: it has the local images, and keeps what it builds."""
-    settings = ("--load", "--network", "none", "--progress", "plain", "--provenance=false")
+def command(name: str, arguments: Mapping[str, str], dockerfile: str, *, network: bool) -> list[str]:
+    """The command that builds what it reads; see `Engine.build`.
+
+    The builder `default` is the engine itself: it has the local images, and keeps what it builds.
+    """
+    settings = ("--load", "--network", "default" if network else "none", "--progress", "plain", "--provenance=false")
     given = (part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}"))
-    return ["docker", "buildx", "build", "--builder", "default", *settings, "--tag", name, *given, "-"]
+    named = ("--file", dockerfile, "--tag", name)
+    return ["docker", "buildx", "build", "--builder", "default", *settings, *named, *given, "-"]
 
 
 @contextmanager

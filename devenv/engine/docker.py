@@ -142,13 +142,23 @@ class DockerEngine:
         ):
             return transfers.pushed(response.iter_lines(), transfers.short_name(name), report)
 
-    def build(self, context: Iterable[bytes], name: str, *, arguments: Mapping[str, str], report: Report) -> None:
+    def build(
+        self,
+        context: Iterable[bytes],
+        name: str,
+        *,
+        arguments: Mapping[str, str],
+        report: Report,
+        dockerfile: str = "Dockerfile",
+        network: bool = False,
+    ) -> None:
         from devenv.engine import buildx
 
         kept = buildx.Context(context)
-        if buildx.build(self.endpoint, kept, name, arguments, report):
+        argv = buildx.command(name, arguments, dockerfile, network=network)
+        if buildx.build(self.endpoint, kept, argv, transfers.short_name(name), report):
             return
-        path = wire.path("build", query=translate.build(name, arguments))
+        path = wire.path("build", query=translate.build(name, arguments, dockerfile, network=network))
         with self._sending("built", path, kept.again()) as lines:
             transfers.built(lines, transfers.short_name(name), report)
 

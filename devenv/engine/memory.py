@@ -51,6 +51,16 @@ class Ran:
         return iter(self.output)
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """How a build was asked for."""
+
+    name: str
+    dockerfile: str
+    network: bool
+    arguments: Mapping[str, str]
+
+
 @dataclass
 class Kept:
     """A container of the fake; tests may change it."""
@@ -108,6 +118,7 @@ class MemoryEngine:
         self._program = program
         self._execute = execute
         self._builder = builder
+        self.builds: list[Built] = []
         self._archives: dict[str, bytes] = {}
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
@@ -165,9 +176,19 @@ class MemoryEngine:
             self.registry[target] = self.registry[f"{target.rpartition(':')[0]}@{found.id}"] = found
             return found.id
 
-    def build(self, context: Iterable[bytes], name: str, *, arguments: Mapping[str, str], report: Report) -> None:
+    def build(
+        self,
+        context: Iterable[bytes],
+        name: str,
+        *,
+        arguments: Mapping[str, str],
+        report: Report,
+        dockerfile: str = "Dockerfile",
+        network: bool = False,
+    ) -> None:
         with self._call("build", name):
             report(Progress(transfers.short_name(name), "building", 1, None, "steps"))
+            self.builds.append(Built(name, dockerfile, network, arguments))
             with transfers.naming(f"`{name}` could not be built"):
                 self.images[name] = self._builder(self, b"".join(context), arguments)
 

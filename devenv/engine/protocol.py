@@ -208,8 +208,22 @@ class Engine(Protocol):
         """
         ...
 
-    def build(self, context: Iterable[bytes], name: str, *, arguments: Mapping[str, str], report: Report) -> None:
-        """Build the Dockerfile at the root of a context (a tar) without a network, and tag the image `name`."""
+    def build(
+        self,
+        context: Iterable[bytes],
+        name: str,
+        *,
+        arguments: Mapping[str, str],
+        report: Report,
+        dockerfile: str = "Dockerfile",
+        network: bool = False,
+    ) -> None:
+        """Build a context (a tar), and tag the image `name`.
+
+        Args:
+            dockerfile: Where the Dockerfile is in the context.
+            network: Whether its commands may have the engine's usual network; else they have none.
+        """
         ...
 
     def create(self, resource: Container | Network | Volume, network: str | None = None) -> str:

@@ -137,10 +137,10 @@ def tag(name: str) -> dict[str, str]:
     return {"repo": repository, "tag": label}
 
 
-def build(name: str, arguments: Mapping[str, str]) -> dict[str, str]:
+def build(name: str, arguments: Mapping[str, str], dockerfile: str, *, network: bool) -> dict[str, str]:
     """The query of a build by the engine's classic builder."""
-    fixed = {"version": "1", "networkmode": "none", "rm": "1", "forcerm": "1"}
-    return {"t": name, "buildargs": json.dumps(dict(arguments))} | fixed
+    fixed = {"version": "1", "rm": "1", "forcerm": "1"} | ({} if network else {"networkmode": "none"})
+    return {"t": name, "dockerfile": dockerfile, "buildargs": json.dumps(dict(arguments))} | fixed
 
 
 def authorization(login: Login | None) -> dict[str, str]:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
-from devenv import catalog, reference
+from devenv import catalog, dockerfile, reference
 from devenv.catalog import Catalog
 from devenv.errors import DevenvError
-from devenv.model.catalog import EntryRegistry, ServiceEntry
+from devenv.model.catalog import EntryRegistry, ServiceEntry, StackEntry
 from devenv.model.pins import LayerRequest
 from devenv.model.project import App, Project, Service
 from devenv.values import dataclass
@@ -84,6 +84,25 @@ def layers(project: Project, entries: Catalog) -> tuple[LayerRequest, ...]:
     return tuple(found.values()) if len(found) > 1 or apps else ()
 
 
+def named_packages(project: Project, entries: Catalog) -> dict[str, str]:
+    """By a layer's name, the package whose version is that of the software it is about."""
+    found: dict[str, str] = {}
+    for service in project.services:
+        if service.origin == "debian" and service.use is not None:
+            layer = service_layer(project, service, entries).name
+            found[layer] = _named(project, entries.service(service.use), service.version)
+    for app in (one for one in project.apps if one.origin == "debian"):
+        for stack, request in zip(app.stacks, app_layers(project, app, entries), strict=False):
+            found[request.name] = _named(project, entries.stack(stack.name), stack.version)
+    return found
+
+
+def _named(project: Project, entry: ServiceEntry | StackEntry, version: str | None) -> str:
+    chosen, names = catalog.packages(entry.debian, what="it", suite=project.suite, version=version, where=None)
+    assert entry.debian is not None
+    return catalog.named_package(entry.debian, chosen, names)
+
+
 def service_layer(project: Project, service: Service, entries: Catalog) -> LayerRequest:
     """The layer of a service from the catalog."""
     assert service.use is not None
@@ -130,7 +149,9 @@ def app_layers(project: Project, app: App, entries: Catalog) -> tuple[LayerReque
 
 def _images(project: Project, entries: Catalog) -> Iterator[str]:
     for service in project.services:
-        if service.origin == "registry":
+        if service.dockerfile is not None:
+            yield from dockerfile.read(project.root, service.dockerfile).images
+        elif service.origin == "registry":
             yield service_image(service, entries)
     for app in project.apps:
         if app.origin == "registry":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
-from devenv.model.pins import DerivedRecipe, ImageRecipe, RegistryPin
+from devenv.model.pins import DerivedRecipe, DockerfileRecipe, ImageRecipe, RegistryPin
 from devenv.model.project import Limits
 from devenv.values import dataclass
 
@@ -27,8 +27,13 @@ class Image:
 
     reference: str
     key: str
-    source: ImageRecipe | DerivedRecipe | RegistryPin
+    source: ImageRecipe | DerivedRecipe | DockerfileRecipe | RegistryPin
     digest: str | None = None
+
+    @property
+    def is_reproducible(self) -> bool:
+        """Whether it is built, and comes out the same to the byte each time."""
+        return isinstance(self.source, ImageRecipe | DerivedRecipe)
 
 
 @dataclass(frozen=True, slots=True)

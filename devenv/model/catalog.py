@@ -1,7 +1,8 @@
 """What the catalog's files say: services and stacks as data.
 
-In strings, `{name}` stands for a value: an option of the entry, `{version}`, `{project}`, and in `provides` also
-`{host}` and `{port}`; `{databases}` is a list joined by commas, `{databases.first}` its first item.
+In strings, `{name}` stands for a value: an option of the entry, `{version}`, `{project}`, `{service}` (the name it has
+in the network), and in `provides` also `{host}`, `{port}` for the main port and `{port.web}` for the one that `ports`
+calls so; `{databases}` is a list joined by commas, `{databases.first}` its first item.
 """
 
 from __future__ import annotations
@@ -38,12 +39,14 @@ class EntryDebian:
     Args:
         packages: By suite, by version.
         default: Version by suite.
+        named: The package whose version is the software's, when that is not the first one; may use `{version}`.
         path: Folders put before `PATH`'s usual ones.
         drop: Paths removed after configuring; of a path that ends with `/` only what is in it.
     """
 
     packages: Mapping[str, Mapping[str, tuple[str, ...]]]
     default: Mapping[str, str]
+    named: str = ""
     files: tuple[EntryFile, ...] = ()
     path: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
@@ -78,10 +81,10 @@ class EntryOption:
 
     Args:
         summary: One line for people.
-        type: `files` is a list of globs in the project.
+        type: `file` is the path of one file in the project, `files` a list of globs, or one of them.
         default: For a list, its items; `{project}` may be used.
         argument: Appended to the command for each item; `{key}` and `{value}` stand for it.
-        into: For `files`: the folder inside where they are mounted, in order.
+        into: For `file`: where it is inside. For `files`: the folder inside where they are mounted, in order.
         packages: For a list: Debian packages that an item needs besides; may use `{version}`.
         images: For a list: the registry's image, with its tag, that has an item; may use `{version}`.
         secret: Of a string: generated unless given; only `env` and `provides` may name it. A variable of `env` that
@@ -90,7 +93,7 @@ class EntryOption:
     """
 
     summary: str
-    type: Literal["string", "list", "table", "files"]
+    type: Literal["string", "list", "table", "file", "files"]
     default: tuple[str, ...] = ()
     argument: tuple[str, ...] = ()
     into: str = ""

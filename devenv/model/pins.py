@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Literal
 
 from devenv.values import dataclass
 
@@ -228,3 +229,42 @@ class DerivedRecipe:
     copied: tuple[tuple[RegistryPin, tuple[str, ...]], ...] = ()
     layer: Layer | None = None
     files: tuple[ImageFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFile:
+    """What a Dockerfile may copy.
+
+    Args:
+        path: In the context.
+        executable: Of a file, whether it is; nothing else of its mode reaches every machine.
+        content: Of a file, the SHA-256 of what is in it, lower-case hex; of a link, what it points to.
+    """
+
+    path: str
+    kind: Literal["file", "folder", "symlink"]
+    executable: bool = False
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DockerfileRecipe:
+    """A service's image by a Dockerfile of the project. What its commands fetch is fixed by nothing.
+
+    Args:
+        name: For people: `bookshop-search`.
+        dockerfile: Its path in the project.
+        place: Its path in the context; it need not be there.
+        text: As it was written.
+        bases: The pins of the images that it builds on or copies from, by their full references.
+        folder: Absolute path of the context.
+        files: The context, sorted by path.
+    """
+
+    name: str
+    dockerfile: str
+    place: str
+    text: str
+    bases: Mapping[str, RegistryPin]
+    folder: str
+    files: tuple[ContextFile, ...]

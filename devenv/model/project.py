@@ -98,18 +98,22 @@ class Service:
 
     Args:
         name: The table's key; also its host name in the network.
-        use: The catalog entry, None for a service by `image`.
+        use: The catalog entry, None for a service by `image` or `dockerfile`.
+        dockerfile: A Dockerfile's path, relative to the project.
+        context: The folder that it may copy from, relative to the project.
         version: As asked for; None means the catalog's default.
         options: Values for the options that the catalog entry declares.
         port: A fixed host port for the main port; None lets devenv choose one per checkout.
-        ports: Container ports, for a service by `image`.
-        volumes: Volume name to path inside, for a service by `image`.
+        ports: Container ports, for a service by `image` or `dockerfile`.
+        volumes: Volume name to path inside, besides those of the catalog.
     """
 
     name: str
     use: str | None
     origin: Origin = "registry"
     image: str | None = None
+    dockerfile: str | None = None
+    context: str = "."
     version: str | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     port: int | None = None

@@ -144,7 +144,8 @@ def verify(result: VerifyResult, *, as_json: bool) -> None:
         return
     for one in result.verdicts:
         mark = screen.paint("✓", "green", "stdout") if one.holds else screen.paint("✗", "red", "stdout")
-        words = "the same to the byte" if one.holds else "not what its pin says"
+        sure = f"built from what is locked; not locked: {one.unproven}" if one.unproven else "the same to the byte"
+        words = screen.safe(sure) if one.holds else "not what its pin says"
         screen.give(f"{mark} {one.image}  {words}  {one.digest}")
         for line in tables.verdict(one):
             screen.give(f"    {screen.safe(line)}")
@@ -158,7 +159,7 @@ def push(result: PushResult, *, as_json: bool) -> None:
     for one in result.images:
         screen.give(f"{one.name}{'' if one.new else '  (was there)'}")
     if not result.images:
-        screen.say("no image of this project is built here, so there is nothing to push")
+        screen.say("this project builds no image that comes out the same everywhere, so there is nothing to push")
 
 
 def pull(result: PullResult, *, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from tests import ports
 
 ROOT = Path(__file__).parents[2]
-BOOKSHOP = ROOT / "examples" / "bookshop"
+EXAMPLES = ROOT / "examples"
 # Small enough to be built in seconds, and of every kind: an app with setup, a service with data, a service without.
 SMALL = """\
 name = "{name}"
@@ -146,13 +146,29 @@ def in_mode(mode: str, text: str = SMALL) -> str:
 @contextmanager
 def bookshop(folder: Path, *, engine: str | None = None) -> Iterator[Checkout]:
     """A copy of the example, under a name and a port of its own."""
-    name, port = f"bookshop-{uuid.uuid4().hex[:6]}", ports.free()
-    shutil.copytree(BOOKSHOP, folder, ignore=shutil.ignore_patterns(".devenv", "devenv.lock", "__pycache__"))
-    local = f'name = "{name}"\n[apps.web]\nports = [{port}]\n'
-    local += f'run = "flask --app shop.app run --host 0.0.0.0 --port {port}"\n'
-    (folder / "devenv.local.toml").write_text(local)
-    with _cleaned(Checkout(folder, name, port, engine)) as checkout:
+    run = "flask --app shop.app run --host 0.0.0.0 --port {port}"
+    with example(folder, "bookshop", f'[apps.web]\nports = [{{port}}]\nrun = "{run}"\n', engine=engine) as checkout:
         yield checkout
+
+
+@contextmanager
+def example(folder: Path, name: str, local: str, *, engine: str | None = None) -> Iterator[Checkout]:
+    """A copy of an example, as a clone has it, under a name of its own.
+
+    Args:
+        local: What lies over its `devenv.toml`; `{port}` is a free one.
+    """
+    own, port = f"{name}-{uuid.uuid4().hex[:6]}", ports.free()
+    shutil.copytree(EXAMPLES / name, folder, ignore=_made)
+    (folder / "devenv.local.toml").write_text(f'name = "{own}"\n{local.format(port=port)}')
+    with _cleaned(Checkout(folder, own, port, engine)) as checkout:
+        yield checkout
+
+
+def _made(folder: str, names: Sequence[str]) -> set[str]:
+    """What devenv or a program made there."""
+    made = {"devenv.lock", "devenv.local.toml", "__pycache__"}
+    return {name for name in names if name in made or (folder.endswith("/.devenv") and name != "services")}
 
 
 @contextmanager

@@ -26,7 +26,8 @@ from devenv.model.project import Limits
 from tests import engines, ports
 from tests.engines import Lab
 
-CONTEXT = engines.tar({"Dockerfile": b"ARG BASE\nFROM ${BASE}\nCOPY hello /hello\n", "hello": b"hi\n"})
+DOCKERFILE = b"ARG BASE\nFROM ${BASE}\nCOPY hello /hello\n"
+CONTEXT = engines.tar({"Dockerfile": DOCKERFILE, "hello": b"hi\n"})
 FOREVER = ("sleep", "1000")
 
 
@@ -171,6 +172,18 @@ def test_an_image_is_built_on_one_that_only_the_engine_has(lab: Lab) -> None:
     assert image.layers[:-1] == below.layers
     assert (image.env, image.labels) == (below.env, below.labels)
     assert {(one.subject, one.action, one.unit) for one in heard} == {(lab.name("built"), "building", "steps")}
+
+
+@pytest.mark.usefixtures("builder")
+def test_a_dockerfile_may_be_anywhere_in_the_context(lab: Lab) -> None:
+    built, place = f"localhost/devenv/{lab.name('built')}:1", "docker/own"
+    context = [engines.tar({"Dockerfile": b"FROM localhost/devenv/absent:1\n", place: DOCKERFILE, "hello": b"hi\n"})]
+    with engines.an_image(lab) as base:
+        try:
+            lab.engine.build(context, built, arguments={"BASE": base}, report=silence, dockerfile=place, network=True)
+            assert lab.engine.image(built) is not None
+        finally:
+            lab.engine.remove("image", built)
 
 
 @pytest.mark.usefixtures("builder")

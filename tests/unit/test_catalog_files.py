@@ -24,7 +24,7 @@ STACKS = projects.CATALOG.names("stack")
 KINDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (("service", SERVICES), ("stack", STACKS))
 SCRIPTS = sorted(path for path in (FOLDER / "services").glob("*/*") if path.read_bytes().startswith(b"#!/bin/sh"))
 PLACEHOLDER = re.compile(r"\{[\w.]+\}")
-NOT_FOR_OPTIONS = {"host", "port", "project", "version", "key", "value", "home"}
+NOT_FOR_OPTIONS = {"host", "port", "project", "service", "version", "key", "value", "home"}
 
 
 def entry_of(kind: Kind, name: str) -> ServiceEntry | StackEntry:
@@ -46,7 +46,7 @@ def origins(entry: ServiceEntry | StackEntry) -> Iterator[tuple[Origin, str]]:
 
 def values(entry: ServiceEntry, **further: str) -> dict[str, str | tuple[str, ...]]:
     """What the strings of a service may name, each with a value in which no name is left."""
-    filled: dict[str, str | tuple[str, ...]] = {"project": "shop", "version": "1", **further}
+    filled: dict[str, str | tuple[str, ...]] = {"project": "shop", "service": "one", "version": "1", **further}
     for name, option in entry.options.items():
         if option.type in ("string", "list"):
             filled[name] = ("one", "two") if option.type == "list" else "one"
@@ -103,6 +103,7 @@ def test_each_suite_has_packages_for_each_version_and_a_default_among_them(kind:
         assert debian.default[suite] in versions
         for packages in versions.values():
             assert packages
+            assert PLACEHOLDER.search(debian.named.replace("{version}", "1")) is None
             assert len(set(packages)) == len(packages)
             assert all(re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package) for package in packages)
 
@@ -113,7 +114,8 @@ def test_a_services_strings_name_only_what_has_a_value(name: str) -> None:
     inside = (*entry.command, *entry.env.values(), *entry.client, *entry.health)
     ready = tuple(part for one in entry.ready for part in one.exec or ())
     filled = substitute.each((*inside, *ready), values(entry))
-    filled += substitute.each(tuple(entry.provides.values()), values(entry, host="there", port="1"))
+    ports = {f"port.{name}": "1" for name in entry.ports}
+    filled += substitute.each(tuple(entry.provides.values()), values(entry, host="there", port="1", **ports))
     for option in entry.options.values():
         filled += substitute.each(option.default, {"project": "shop", "version": "1"})
         filled += substitute.each(option.argument, {"key": "k", "value": "v"})
@@ -178,7 +180,7 @@ def test_each_option_is_explained_can_be_set_and_leads_somewhere(name: str) -> N
     for key, option in entry.options.items():
         assert is_line(option.summary)
         assert key not in {*config.SERVICE_KEYS, *NOT_FOR_OPTIONS}
-        if option.type == "files":
+        if option.type in ("file", "files"):
             assert option.into.startswith("/")
         elif option.type == "table":
             assert any("{value}" in part for part in option.argument)

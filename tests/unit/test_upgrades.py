@@ -7,6 +7,7 @@ import pytest
 
 from devenv import upgrades
 from devenv.errors import UsageError
+from devenv.lockfile import wanted
 from devenv.model.pins import Lockfile, Pins
 from devenv.model.project import Project, StackRequest
 from devenv.upgrades import Move
@@ -152,7 +153,7 @@ def test_a_move_tells_both_versions_of_the_software_and_of_each_package(tmp_path
     layer = projects.layers(before)["service/postgres@17"]
     moved = replace(layer, runs=((projects.package("postgresql-17", "17.7-0+deb13u1"),),))
     after = projects.with_layers(before, dict(projects.layers(before)) | {layer.name: moved})
-    assert upgrades.moves(before, after) == (
+    assert upgrades.moves(before, after, {}) == (
         Move("amd64", layer.name, "version", "postgres", "1.0", "17.7"),
         Move("amd64", layer.name, "package", "postgresql-17", "1.0-1", "17.7-0+deb13u1"),
         Move("amd64", layer.name, "package", "postgresql-client-17", "1.0-1", None),
@@ -164,7 +165,7 @@ def test_a_move_of_an_image_tells_its_version_and_its_digest(tmp_path: Path) -> 
     pins = before.platforms["amd64"]
     moved = projects.image(REDIS, "8.0.3")
     after = Lockfile("", {"amd64": replace(pins, registry={**pins.registry, REDIS: moved})})
-    assert upgrades.moves(before, after) == (
+    assert upgrades.moves(before, after, {}) == (
         Move("amd64", REDIS, "version", "redis", "1.0", "8.0.3"),
         Move("amd64", REDIS, "digest", "redis", pins.registry[REDIS].digest, moved.digest),
     )
@@ -175,7 +176,32 @@ def test_a_further_stacks_move_is_told_under_its_own_name(tmp_path: Path) -> Non
     layer = projects.layers(before)["stack/python@3.13+node@20"]
     moved = replace(layer, runs=((projects.package(layer.request[0], "20.19.2-1"),),))
     after = projects.with_layers(before, dict(projects.layers(before)) | {layer.name: moved})
-    assert upgrades.moves(before, after)[0] == Move("amd64", layer.name, "version", "node", "1.0", "20.19.2")
+    assert upgrades.moves(before, after, {})[0] == Move("amd64", layer.name, "version", "node", "1.0", "20.19.2")
+
+
+@pytest.mark.parametrize(
+    ("stack", "package", "version"),
+    [
+        ("go", "golang-1.24-go", "1.24.4-1"),
+        ("php", "php8.4-cli", "8.4.11-1"),
+        ("ruby", "ruby3.3", "3.3.8-2"),
+        ("java", "openjdk-21-jdk-headless", "21.0.8+9-1"),
+        ("c", "gcc", "4:14.2.0-1"),
+    ],
+)
+def test_a_stacks_version_is_that_of_the_package_it_is_called_after(
+    tmp_path: Path, stack: str, package: str, version: str
+) -> None:
+    project = projects.project(tmp_path, apps=(projects.app(stacks=(StackRequest(stack),)),))
+    before = projects.lock(project)
+    (name,) = (one for one in projects.layers(before) if one.startswith(f"stack/{stack}@"))
+    layer = projects.layers(before)[name]
+    (run,) = layer.runs
+    others = tuple(one for one in run if one.name != package)
+    after = projects.with_layers(before, {name: replace(layer, runs=((*others, projects.package(package, version)),))})
+    named = wanted.named_packages(project, projects.CATALOG)
+    (move,) = (one for one in upgrades.moves(before, after, named) if (one.subject, one.what) == (name, "version"))
+    assert move.after == version.partition("-")[0].removeprefix("4:")
 
 
 @pytest.mark.parametrize("name", ["base", "packages/web"])
@@ -184,7 +210,7 @@ def test_a_layer_that_is_about_no_software_moves_by_its_packages_alone(tmp_path:
     layer = projects.layers(before)[name]
     moved = replace(layer, runs=((projects.package(layer.request[0], "2.0-1"),),))
     after = projects.with_layers(before, dict(projects.layers(before)) | {name: moved})
-    assert {one.what for one in upgrades.moves(before, after)} == {"package"}
+    assert {one.what for one in upgrades.moves(before, after, {})} == {"package"}
 
 
 def test_packages_on_top_of_an_image_move_like_those_of_a_layer(tmp_path: Path) -> None:
@@ -192,12 +218,12 @@ def test_packages_on_top_of_an_image_move_like_those_of_a_layer(tmp_path: Path) 
     pins = before.platforms["amd64"]
     moved = replace(pins.added["web"], runs=((projects.package("git", "2.0-1"),),))
     after = Lockfile("", {"amd64": replace(pins, added={"web": moved})})
-    assert upgrades.moves(before, after) == (Move("amd64", "packages/web", "package", "git", "1.0-1", "2.0-1"),)
+    assert upgrades.moves(before, after, {}) == (Move("amd64", "packages/web", "package", "git", "1.0-1", "2.0-1"),)
 
 
 def test_the_first_lockfile_moves_everything_from_nothing(tmp_path: Path) -> None:
     after = projects.lock(registry(tmp_path))
-    moves = upgrades.moves(None, after)
+    moves = upgrades.moves(None, after, {})
     assert {one.before for one in moves} == {None}
     assert {one.subject for one in moves} == {POSTGRES, REDIS, PYTHON, "packages/web"}
     assert [one.what for one in moves if one.subject == REDIS] == ["version", "digest"]
@@ -205,7 +231,7 @@ def test_the_first_lockfile_moves_everything_from_nothing(tmp_path: Path) -> Non
 
 def test_what_is_no_longer_locked_moves_to_nothing(tmp_path: Path) -> None:
     before = projects.lock(registry(tmp_path))
-    moves = upgrades.moves(before, Lockfile("", {}))
+    moves = upgrades.moves(before, Lockfile("", {}), {})
     assert {one.after for one in moves} == {None}
     assert {one.architecture for one in moves} == {"amd64"}
 
@@ -216,7 +242,7 @@ def test_an_image_built_anew_under_its_version_moves_by_its_digest_alone(tmp_pat
     anew = replace(pins.registry[REDIS], digest="sha256:2")
     unversioned = replace(pins.registry[POSTGRES], version="")
     after = Lockfile("", {"amd64": replace(pins, registry={**pins.registry, REDIS: anew, POSTGRES: unversioned})})
-    assert [(one.name, one.what, one.after) for one in upgrades.moves(before, after)] == [
+    assert [(one.name, one.what, one.after) for one in upgrades.moves(before, after, {})] == [
         ("postgres", "version", None),
         ("redis", "digest", "sha256:2"),
     ]
@@ -225,14 +251,14 @@ def test_an_image_built_anew_under_its_version_moves_by_its_digest_alone(tmp_pat
 def test_moves_are_told_architecture_by_architecture(tmp_path: Path) -> None:
     pins = projects.lock(registry(tmp_path)).platforms["amd64"]
     both = Lockfile("", {"arm64": replace(pins, architecture="arm64"), "amd64": pins})
-    architectures = [one.architecture for one in upgrades.moves(None, both)]
+    architectures = [one.architecture for one in upgrades.moves(None, both, {})]
     assert architectures == sorted(architectures)
     assert set(architectures) == {"amd64", "arm64"}
 
 
 def test_nothing_moved_between_equal_lockfiles(tmp_path: Path) -> None:
     lock = projects.lock(debian(tmp_path))
-    assert upgrades.moves(lock, lock) == ()
+    assert upgrades.moves(lock, lock, {}) == ()
 
 
 @pytest.mark.parametrize(
@@ -254,4 +280,4 @@ def test_the_version_of_the_software_is_the_one_its_authors_gave(tmp_path: Path,
     layer = projects.layers(before)["service/redis@8"]
     moved = replace(layer, runs=((projects.package("redis-server", debian),),))
     after = projects.with_layers(before, dict(projects.layers(before)) | {layer.name: moved})
-    assert upgrades.moves(before, after)[0].after == own
+    assert upgrades.moves(before, after, {})[0].after == own

@@ -20,7 +20,7 @@ from devenv.images.compare import PathDifference
 from devenv.images.pack import Blob
 from devenv.model.blueprint import Image
 from devenv.model.machine import Machine
-from devenv.model.pins import DerivedRecipe, Layer, RegistryPin
+from devenv.model.pins import DerivedRecipe, ImageRecipe, Layer, RegistryPin
 from devenv.model.progress import silence
 from devenv.supply import Supply
 from devenv.verifying import Verdict
@@ -271,7 +271,7 @@ def test_packages_on_top_of_a_registrys_image_are_held_against_their_hashes_too(
 
 def _recipe(world: World) -> tuple[Layer, ...]:
     source = world.image.source
-    assert not isinstance(source, RegistryPin | DerivedRecipe)
+    assert isinstance(source, ImageRecipe)
     return source.layers
 
 

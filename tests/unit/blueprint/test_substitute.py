@@ -15,6 +15,13 @@ def test_a_list_is_joined_by_commas_and_has_a_first_item() -> None:
     assert substitute.text("{databases} {databases.first}", values) == "shop,test shop"
 
 
+def test_what_has_parts_is_asked_for_them_by_name() -> None:
+    values = {"port": "1025", "port.web-2": "8025"}
+    assert substitute.text("{port} {port.web-2}", values) == "1025 8025"
+    with pytest.raises(DevenvError, match=r"asks for `\{port\.smtp\}`"):
+        substitute.text("{port.smtp}", values)
+
+
 def test_an_empty_list_is_an_empty_text() -> None:
     assert substitute.text("<{names}{names.first}>", {"names": ()}) == "<>"
 

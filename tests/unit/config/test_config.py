@@ -505,8 +505,19 @@ def test_mistakes_of_an_app(tmp_path: Path, line: str, message: str | None, wher
         ("image = 'x'\nuse = 'redis'", "`use` has no effect on a service by `image`", "use"),
         ("image = 'x'\ndatabases = []", "unknown key `databases` in `services.db`", "databases"),
         ("image = 'x'\nport = 1", "`port` needs a port inside", "port"),
-        ("ports = [1]", "`ports` is for services by `image`", "ports"),
-        ("command = 'x'", "`command` is for services by `image`", "command"),
+        ("ports = [1]", "`ports` is for services by `image` or `dockerfile`", "ports"),
+        ("command = 'x'", "`command` is for services by `image` or `dockerfile`", "command"),
+        ("dockerfile = 'a/Dockerfile'", "the project has no file `a/Dockerfile`", "'a/Dockerfile'"),
+        ("dockerfile = '../Dockerfile'", "`../Dockerfile` leads out of the project", "'../Dockerfile'"),
+        ("dockerfile = 'out'", "`out` leads out of the project", "'out'"),
+        ("dockerfile = 'Dockerfile'\ncontext = '/'", "`/` leads out of the project", "'/'"),
+        ("dockerfile = 'Dockerfile'\ncontext = 'a'", "the project has no folder `a`", "'a'"),
+        ("dockerfile = 'Dockerfile'\nuse = 'x'", "`use` has no effect on a service by `dockerfile`", "use"),
+        ("dockerfile = 'Dockerfile'\nport = 1", "`port` needs a port inside", "port"),
+        ("dockerfile = 'Dockerfile'\nsize = 1", "unknown key `size` in `services.db`", "size"),
+        ("image = 'x'\ndockerfile = 'Dockerfile'", "`dockerfile` has no effect on a service by `image`", "dockerfile"),
+        ("context = 'a'", "`context` has an effect with `dockerfile` only", "context"),
+        ("dockerfile = 'empty'", "`empty` has no `FROM`", "#"),
         ("use = 'a/b'", "`a/b` cannot be in the catalog", "'a/b'"),
         ("version = 17", None, "17"),
         ("port = 70000", "`services.db.port`: expected a port from 1 to 65535, got `70000`", "70000"),
@@ -524,6 +535,9 @@ def test_mistakes_of_an_app(tmp_path: Path, line: str, message: str | None, wher
     ],
 )
 def test_mistakes_of_a_service(tmp_path: Path, line: str, message: str | None, where: str) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
+    (tmp_path / "empty").write_text("#")
+    (tmp_path / "out").symlink_to("/etc/passwd")
     (mistake,) = mistakes(tmp_path, f"[services.db]\n{line}\n")
     assert message is None or mistake.message == message
     assert pointed(mistake.where) == where
