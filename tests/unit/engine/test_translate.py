@@ -245,7 +245,7 @@ def test_a_rootless_engine_shares_files_but_not_its_network() -> None:
 
 def test_copied_files_are_no_mounts_and_the_volume_of_a_folder_starts_empty() -> None:
     mounts = (Mount("volume", "files", "/work"), Mount("copy", "/ca.pem", "/etc/ca.pem", read_only=True))
-    body = translate.container(Container("c", "web.files", "files", "i", mounts=mounts), None)
+    body = translate.container(Container("c", "web.files", "files", "i", mounts=mounts, working_dir="/work"), None)
     held = {
         "Type": "volume",
         "Source": "files",

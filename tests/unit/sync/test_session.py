@@ -677,7 +677,10 @@ def test_what_the_agent_missed_is_found_when_it_says_so(pair: Sides) -> None:
 
 def test_a_large_file_is_whole_though_the_agent_is_killed_in_the_middle(way: Way) -> None:
     data = random.Random(7).randbytes(20_000_000)
-    (way.source / "large").write_bytes(data)
+    # It comes whole: of one that is still being written, its beginning could be there for a moment.
+    outside = way.source.with_name("outside")
+    outside.write_bytes(data)
+    outside.rename(way.source / "large")
     assert way.pair.link is not None
     until(lambda: any(path.name.startswith(".devenv-sync.") for path in way.target.iterdir()))
     way.pair.link.kill()
