@@ -6,7 +6,7 @@ import graphlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,10 +119,15 @@ def _network(placement: Placement) -> Network:
     )
 
 
-def _volumes(placement: Placement, units: Iterable[Container], data: Mapping[str, str]) -> tuple[Volume, ...]:
+def _volumes(placement: Placement, units: Collection[Container], data: Mapping[str, str]) -> tuple[Volume, ...]:
     names = {mount.source for unit in units for mount in unit.mounts if mount.kind == "volume"}
     prefix = f"{placement.instance}_"
     own = {name: {labels.DATA: data[name]} if name in data else {} for name in names}
+    for unit in units:
+        if (generation := placement.generations.get(unit.unit, 1)) > 1 and unit.kind == "service":
+            for mount in unit.mounts:
+                if mount.kind == "volume":
+                    own[mount.source] |= {labels.GENERATION: str(generation)}
     return tuple(
         Volume(name, _common(placement) | {labels.COMPOSE_VOLUME: name.removeprefix(prefix)} | own[name])
         for name in sorted(names)
@@ -138,7 +143,10 @@ def _data(project: Project, entries: Catalog, placement: Placement) -> dict[str,
             continue
         number = re.match(r"\d+", catalog.chosen_version(entry, service.origin, project.suite, service.version))
         if number is not None:
-            volumes = [containers.volume(service, placement.instance, name) for name in entry.volumes]
+            volumes = [
+                containers.volume(service, placement.instance, name, placement.generations.get(service.name, 1))
+                for name in entry.volumes
+            ]
             found |= dict.fromkeys(volumes, f"{service.use} {number.group()}")
     return found
 

@@ -88,12 +88,17 @@ def _by_image(service: Service, plain: Container, placement: Placement) -> Conta
 
 
 def _volumes(volumes: Mapping[str, str], service: Service, placement: Placement) -> tuple[Mount, ...]:
-    return tuple(Mount("volume", volume(service, placement.instance, name), target) for name, target in volumes.items())
+    generation = placement.generations.get(service.name, 1)
+    return tuple(
+        Mount("volume", volume(service, placement.instance, name, generation), target)
+        for name, target in volumes.items()
+    )
 
 
-def volume(service: Service, instance: str, name: str) -> str:
+def volume(service: Service, instance: str, name: str, generation: int = 1) -> str:
     """What the engine calls a volume of a service."""
-    return f"{instance}_{service.name}-{name}"
+    first = f"{instance}_{service.name}-{name}"
+    return first if generation < 2 else f"{first}-{generation}"
 
 
 def _published(service: Service, ports: tuple[int, ...], placement: Placement) -> tuple[Port, ...]:

@@ -192,6 +192,7 @@ class Placement:
         env: Proxy variables for every container.
         passwd: Host folder of passwd files for the app images, named by image key; None when apps run as root.
         copies: Whether apps' folders are copied into volumes rather than mounted from the host.
+        generations: Which generation of its volumes a service has, by its name; 1 for those that are not in it.
     """
 
     instance: str
@@ -202,6 +203,7 @@ class Placement:
     env: Mapping[str, str] = field(default_factory=dict)
     passwd: str | None = None
     copies: bool = False
+    generations: Mapping[str, int] = field(default_factory=dict)
 
 
 # --- what is there, and the way to what must be ---

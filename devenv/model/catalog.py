@@ -104,6 +104,10 @@ class ServiceEntry:
         health: The command declared to the engine as health check.
         client: The command of `devenv connect`.
         provides: Variables for the apps that need it.
+        dump: The command, run inside, that writes all data to its standard output; the server must run. Without it data is
+            copied as files, of a stopped server.
+        restore: The command, run inside, that reads what `dump` wrote into a server that has just made an empty volume its
+            own; also of a newer major version.
         data: Which versions can use each other's data: `any`, or those of one `major` version alone.
     """
 
@@ -123,6 +127,8 @@ class ServiceEntry:
     stop_signal: str = ""
     stop_grace: int = 10
     data: Literal["any", "major"] = "any"
+    dump: tuple[str, ...] = ()
+    restore: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
