@@ -106,11 +106,9 @@ def resolve(
 
 
 def generations(workspace: Workspace) -> dict[str, int]:
-    """Which generation of its volumes each service had when the engine was last asked; those with the first are left out."""
+    """The generation of services' volumes, as last seen on an engine; those with the first are left out."""
     return {
-        name: number
-        for name, number in _state(workspace, "data").items()
-        if isinstance(number, int) and number > 1
+        name: number for name, number in _state(workspace, "data").items() if isinstance(number, int) and number > 1
     }
 
 

@@ -216,6 +216,18 @@ def client(project: Project, service: Service, entries: Catalog) -> tuple[str, .
     return substitute.each(entry.client, _values(project, service, entry))
 
 
+def dump(project: Project, service: Service, entries: Catalog) -> tuple[str, ...]:
+    """The command that writes all data of a service, inside; () when its data is copied as files."""
+    entry = entries.service(service.use) if service.use else None
+    return substitute.each(entry.dump, _values(project, service, entry)) if entry else ()
+
+
+def restore(project: Project, service: Service, entries: Catalog) -> tuple[str, ...]:
+    """The command that reads what `dump` wrote."""
+    entry = entries.service(service.use) if service.use else None
+    return substitute.each(entry.restore, _values(project, service, entry)) if entry else ()
+
+
 @functools.cache
 def data(name: str) -> str:
     """A script of `templates/`."""

@@ -133,7 +133,11 @@ _DEBIAN = shape.table(
 
 _DATA = shape.table(
     "The data of services",
-    {"seed": Key(_TEXT, "A file of `devenv snapshot export`, relative to the project, that empty volumes are filled from")},
+    {
+        "seed": Key(
+            _TEXT, "A file of `devenv snapshot export`, relative to the project, that services without data begin with"
+        )
+    },
 )
 
 

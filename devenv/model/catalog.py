@@ -104,10 +104,10 @@ class ServiceEntry:
         health: The command declared to the engine as health check.
         client: The command of `devenv connect`.
         provides: Variables for the apps that need it.
-        dump: The command, run inside, that writes all data to its standard output; the server must run. Without it data is
-            copied as files, of a stopped server.
-        restore: The command, run inside, that reads what `dump` wrote into a server that has just made an empty volume its
-            own; also of a newer major version.
+        dump: The command that writes all data of the running server to its standard output, inside. Without it data
+            is copied as files of the stopped one.
+        restore: The command that reads what `dump` wrote, also an older version's, into a server that has just made an
+            empty volume its own.
         data: Which versions can use each other's data: `any`, or those of one `major` version alone.
     """
 

@@ -1,0 +1,131 @@
+"""Temporary containers that data is carried through, and what is run in them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from devenv.engine import logs, readiness
+from devenv.engine.protocol import Command, Engine
+from devenv.errors import EngineError
+from devenv.model import labels
+from devenv.model.blueprint import Blueprint, Container, Mount
+from devenv.model.catalog import ServiceEntry
+
+DATA = "/devenv-data"
+"""Where a carrier has the volume: nowhere that an image has anything, which the engine would copy into it."""
+END = b"\ndevenv: this is the end of the dump\n"
+"""What a dump ends with when its command has ended well: an engine that goes away ends it just like any output."""
+
+_KILLED = 137
+_SAID = 10
+
+
+@contextmanager
+def holding(engine: Engine, wanted: Blueprint, container: Container, volume: str) -> Iterator[str]:
+    """A container that never starts and has the volume at `DATA`; for engines to pack and unpack there."""
+    carrier = Container(
+        name=f"{container.name}.data",
+        unit=f"{container.unit}.data",
+        kind="service",
+        image=container.image,
+        entrypoint=("true",),
+        command=(),
+        mounts=(Mount("volume", volume, DATA),),
+        labels=_labels(wanted, container),
+    )
+    with _made(engine, carrier):
+        yield carrier.name
+
+
+@contextmanager
+def serving(engine: Engine, wanted: Blueprint, container: Container, known: ServiceEntry) -> Iterator[str]:
+    """The service itself on its volumes, ready, in no network and without what it would run on an empty volume.
+
+    At the end of the block it is stopped as it wants to be.
+
+    Raises:
+        NotReady: It did not start.
+        EngineError: It had to be killed.
+    """
+    init = known.options["init"].into if "init" in known.options else None
+    carrier = replace(
+        container,
+        name=f"{container.name}.restore",
+        unit=f"{container.unit}.restore",
+        mounts=tuple(one for one in container.mounts if init is None or not one.target.startswith(f"{init}/")),
+        ports=(),
+        needs=(),
+        health=None,
+        labels=_labels(wanted, container),
+    )
+    with _made(engine, carrier):
+        engine.start(carrier.name)
+        readiness.wait(engine, carrier.name, carrier)
+        yield carrier.name
+        engine.stop(carrier.name, carrier.stop_grace)
+        if engine.look(carrier.name).exit_code == _KILLED:
+            hint = f"`devenv logs {container.unit}` tells how it does as a rule"
+            raise EngineError(f"`{container.unit}` did not stop in {carrier.stop_grace} seconds", hint=hint)
+
+
+def dumped(engine: Engine, name: str, argv: Sequence[str], what: str) -> Iterator[bytes]:
+    """What a dump command writes, in pieces.
+
+    Raises:
+        EngineError: It failed, or was cut off.
+    """
+    script = '"$@" && printf %s "$0"'
+    running = engine.exec(name, Command(("/bin/sh", "-c", script, END.decode(), *argv)))
+    said: deque[bytes] = deque(maxlen=_SAID)
+    kept = b""
+    for chunk in running:
+        if chunk.stream == "stderr":
+            said.append(chunk.data)
+            continue
+        kept += chunk.data
+        if len(kept) > len(END):
+            yield kept[: -len(END)]
+            kept = kept[-len(END) :]
+    if running.exit_code != 0:
+        raise EngineError(f"the dump of `{what}` failed with exit code {running.exit_code}{_words(said)}")
+    if kept != END:
+        raise EngineError(f"the dump of `{what}` was cut off", hint="try again")
+
+
+def restored(engine: Engine, name: str, argv: Sequence[str], content: Iterable[bytes], what: str) -> None:
+    """Give a dump to the command that reads it.
+
+    Raises:
+        EngineError: It failed.
+    """
+    running = engine.exec(name, Command(tuple(argv), stdin=content))
+    said: deque[bytes] = deque((chunk.data for chunk in running), maxlen=_SAID)
+    if running.exit_code != 0:
+        raise EngineError(f"the data of `{what}` could not be restored{_words(said)}")
+
+
+@contextmanager
+def _made(engine: Engine, carrier: Container) -> Iterator[None]:
+    engine.create(carrier)
+    try:
+        yield
+    finally:
+        engine.remove("container", carrier.name)
+
+
+def _labels(wanted: Blueprint, container: Container) -> dict[str, str]:
+    return {
+        labels.INSTANCE: wanted.instance,
+        labels.FOLDER: wanted.folder,
+        labels.UNIT: container.unit,
+        labels.FILLING: "[]",
+        labels.GRACE: str(container.stop_grace),
+    }
+
+
+def _words(said: Iterable[bytes]) -> str:
+    lines = [line for line in map(logs.clean, b"".join(said).splitlines()) if line.strip()][-_SAID:]
+    return ":\n\n" + "\n".join(lines) if lines else ""
