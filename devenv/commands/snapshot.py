@@ -9,7 +9,7 @@ from pathlib import Path
 import devenv
 from devenv import environment, generations, workspace
 from devenv.engine.protocol import Engine
-from devenv.environment import Tell
+from devenv.environment import Remark, Tell
 from devenv.errors import DevenvError
 from devenv.model.progress import Report
 from devenv.model.snapshot import Snapshot
@@ -55,10 +55,15 @@ def save(project: Workspace, engine: Engine, name: str | None, services: Sequenc
         observed = engine.observe(project.project.name)
     copies = workspace.copies_recorded(project, engine.address)
     wanted = workspace.resolve(project, engine.info.architecture, copies=copies)
-    environment.bring(project, engine, wanted, services, tell=tell)
     saving = Saving(project, engine, wanted, observed, tell)
+    held = saving.holding(services)
+    for one in services:
+        if one not in held:
+            tell(Remark(f"`{one}` has no data yet, and the snapshot has none of it"))
+    carried = [one for one in held if saving.method(one) == "files"]
+    environment.bring(project, engine, wanted, carried, tell=tell)
     with store.draft(project.folder, name) as draft:
-        parts = tuple(saving.save(one, draft) for one in services)
+        parts = tuple(saving.save(one, draft) for one in held)
         created = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
         snapshot = Snapshot(name, created, project.project.name, devenv.__version__, parts)
         draft.describe(snapshot)

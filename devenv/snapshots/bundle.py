@@ -103,15 +103,16 @@ def _layout(file: BinaryIO, what: str) -> tuple[Snapshot, dict[str, int]]:
     if size is None or size > form.LIMIT:
         raise DevenvError(f"{what} is no exported snapshot", hint="`devenv snapshot export` makes one")
     snapshot = form.read(file.read(size), what)
-    file.seek(_round(size) - size, io.SEEK_CUR)
-    places = {}
+    padding, places = _padding(size), {}
     for part in snapshot.parts:
         for stream in part.streams:
-            if _member(file, stream.file) != stream.size:
+            if file.read(len(padding)) != padding or _member(file, stream.file) != stream.size:
                 raise form.damaged(what, f"`{stream.file}` is missing or cut off")
             places[stream.file] = file.tell()
-            file.seek(_round(stream.size), io.SEEK_CUR)
-    if file.read(_END + 1) != bytes(_END):
+            file.seek(stream.size, io.SEEK_CUR)
+            padding = _padding(stream.size)
+    end = padding + bytes(_END)
+    if file.read(len(end) + 1) != end:
         raise form.damaged(what, "it ends too early, or too late")
     return snapshot, places
 
@@ -133,11 +134,7 @@ def _header(name: str, size: int) -> bytes:
 
 
 def _padding(size: int) -> bytes:
-    return bytes(_round(size) - size)
-
-
-def _round(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
+    return bytes(-size % _BLOCK)
 
 
 def _is_bundle(path: Path) -> bool:

@@ -37,19 +37,31 @@ class Saving:
         """Save one service's data.
 
         Raises:
-            DevenvError: It has none, or something failed.
+            DevenvError: Something failed.
         """
-        service = next(one for one in self.project.project.services if one.name == name)
-        there = self._volumes(service)
-        running = self._running(name)
-        dump = containers.dump(self.project.project, service, self.project.entries)
-        method: Method = "dump" if dump and running is not None else "files"
-        streams = (
-            (self._dump(name, running, dump, draft),)
-            if running is not None and method == "dump"
-            else self._files(name, running, there, draft)
-        )
-        return self._part(service, there, method, streams)
+        service = self._service(name)
+        there, running, method = self._volumes(service), self._running(name), self.method(name)
+        if method == "dump" and running is not None:
+            argv = containers.dump(self.project.project, service, self.project.entries)
+            return self._part(service, there, method, (self._dump(name, running, argv, draft),))
+        return self._part(service, there, method, self._files(name, running, there, draft))
+
+    def holding(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those of these services that have data.
+
+        Raises:
+            DevenvError: None of them has.
+        """
+        found = tuple(name for name in names if self._volumes(self._service(name)))
+        if not found:
+            listed = " and ".join(f"`{name}`" for name in names)
+            raise DevenvError(f"there is no data of {listed} yet", hint="`devenv up` lets services begin")
+        return found
+
+    def method(self, name: str) -> Method:
+        """How a service is saved as things are."""
+        dumps = containers.dump(self.project.project, self._service(name), self.project.entries)
+        return "dump" if dumps and self._running(name) is not None else "files"
 
     def wait(self, parts: Sequence[Part]) -> None:
         """Wait until the services that were stopped serve again.
@@ -62,15 +74,15 @@ class Saving:
             if part.method == "files" and running is not None:
                 readiness.wait(self.engine, running.name, self._container(part.name))
 
+    def _service(self, name: str) -> Service:
+        return next(one for one in self.project.project.services if one.name == name)
+
     def _volumes(self, service: Service) -> dict[str, str]:
         """The engine's names of a service's volumes that are there, by their own."""
         generation = workspace.generations(self.project).get(service.name, generations.FIRST)
         names = {one.name for one in self.observed.volumes}
         own = generations.volumes(self.project, service, generation)
-        found = {local: volume for local, volume in own.items() if volume in names}
-        if not found:
-            raise DevenvError(f"`{service.name}` has no data yet", hint="`devenv up` lets it begin")
-        return found
+        return {local: volume for local, volume in own.items() if volume in names}
 
     def _running(self, name: str) -> SeenContainer | None:
         found = (one for one in self.observed.containers if one.labels.get(labels.UNIT) == name)

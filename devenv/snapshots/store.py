@@ -158,9 +158,11 @@ def draft(folder: Path, name: str) -> Iterator[Draft]:
                 raise
             _flush(place)
         finally:
-            if path.exists():
-                shutil.rmtree(path, ignore_errors=True)
-            os.close(held)
+            try:
+                if path.exists():
+                    shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(held)
 
 
 def delete(folder: Path, name: str) -> None:
