@@ -34,9 +34,9 @@ def holding(engine: Engine, wanted: Blueprint, container: Container, volume: str
         entrypoint=("true",),
         command=(),
         mounts=(Mount("volume", volume, DATA),),
-        labels=_labels(wanted, container),
+        stop_grace=container.stop_grace,
     )
-    with _made(engine, carrier):
+    with _made(engine, wanted, carrier):
         yield carrier.name
 
 
@@ -59,9 +59,8 @@ def serving(engine: Engine, wanted: Blueprint, container: Container, known: Serv
         ports=(),
         needs=(),
         health=None,
-        labels=_labels(wanted, container),
     )
-    with _made(engine, carrier):
+    with _made(engine, wanted, carrier):
         engine.start(carrier.name)
         readiness.wait(engine, carrier.name, carrier)
         yield carrier.name
@@ -108,22 +107,19 @@ def restored(engine: Engine, name: str, argv: Sequence[str], content: Iterable[b
 
 
 @contextmanager
-def _made(engine: Engine, carrier: Container) -> Iterator[None]:
-    engine.create(carrier)
+def _made(engine: Engine, wanted: Blueprint, carrier: Container) -> Iterator[None]:
+    own = {
+        labels.INSTANCE: wanted.instance,
+        labels.FOLDER: wanted.folder,
+        labels.UNIT: carrier.unit,
+        labels.FILLING: "[]",
+        labels.GRACE: str(carrier.stop_grace),
+    }
+    engine.create(replace(carrier, labels=own))
     try:
         yield
     finally:
         engine.remove("container", carrier.name)
-
-
-def _labels(wanted: Blueprint, container: Container) -> dict[str, str]:
-    return {
-        labels.INSTANCE: wanted.instance,
-        labels.FOLDER: wanted.folder,
-        labels.UNIT: container.unit,
-        labels.FILLING: "[]",
-        labels.GRACE: str(container.stop_grace),
-    }
 
 
 def _words(said: Iterable[bytes]) -> str:

@@ -50,6 +50,9 @@ def _check_use(project: Workspace, service: Service, part: Part, what: str) -> N
         )
     if part.method == "dump" and not containers.restore(project.project, service, project.entries):
         raise DevenvError(f"`{service.name}` cannot read a dump, and {what} has one for it", hint="update devenv")
+    if part.method == "dump" and service.volumes:
+        listed = ", ".join(f"`{one}`" for one in service.volumes)
+        raise DevenvError(f"`{service.name}` has volumes of its own here, {listed}, and {what} has a dump alone for it")
     known = generations.paths(project, service)
     for stream in part.streams:
         if stream.volume is not None and stream.volume not in known:

@@ -59,8 +59,9 @@ class Saving:
         return found
 
     def method(self, name: str) -> Method:
-        """How a service is saved as things are."""
-        dumps = containers.dump(self.project.project, self._service(name), self.project.entries)
+        """How a service is saved as things are; a dump has nothing of volumes that the project adds."""
+        service = self._service(name)
+        dumps = containers.dump(self.project.project, service, self.project.entries) and not service.volumes
         return "dump" if dumps and self._running(name) is not None else "files"
 
     def wait(self, parts: Sequence[Part]) -> None:

@@ -204,7 +204,6 @@ def _begin(place: Path, name: str) -> tuple[Path, int]:
         with suppress(BlockingIOError, FileNotFoundError):
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.stat().st_ino == os.fstat(held).st_ino:
-                path.chmod(0o755)
                 return path, held
         os.close(held)
 
