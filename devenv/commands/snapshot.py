@@ -63,7 +63,7 @@ def save(project: Workspace, engine: Engine, name: str | None, services: Sequenc
     carried = [one for one in held if saving.method(one) == "files"]
     environment.bring(project, engine, wanted, carried, tell=tell)
     with store.draft(project.folder, name) as draft:
-        parts = tuple(saving.save(one, draft) for one in held)
+        parts = saving.run(held, draft)
         created = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
         snapshot = Snapshot(name, created, project.project.name, devenv.__version__, parts)
         draft.describe(snapshot)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from devenv import catalog, generations, workspace
+from devenv import catalog, environment, generations, workspace
 from devenv.blueprint import containers
-from devenv.engine import readiness
+from devenv.engine import apply, readiness
 from devenv.engine.protocol import Engine
+from devenv.environment import Tell
 from devenv.errors import DevenvError
 from devenv.model import labels
-from devenv.model.blueprint import Blueprint, Container, Observed, SeenContainer
-from devenv.model.progress import Report
+from devenv.model.blueprint import Blueprint, Container, Observed, Plan, SeenContainer, Step, StepVerb
 from devenv.model.project import Service
 from devenv.model.snapshot import Method, Part, Stream
 from devenv.snapshots import carriers, packing, store
@@ -31,20 +32,20 @@ class Saving:
     engine: Engine
     wanted: Blueprint
     observed: Observed
-    report: Report
+    tell: Tell
 
-    def save(self, name: str, draft: Draft) -> Part:
-        """Save one service's data.
+    def run(self, names: Sequence[str], draft: Draft) -> tuple[Part, ...]:
+        """Save the data of these services: those whose files are copied all as of one moment.
 
         Raises:
             DevenvError: Something failed.
         """
-        service = self._service(name)
-        there, running, method = self._volumes(service), self._running(name), self.method(name)
-        if method == "dump" and running is not None:
-            argv = containers.dump(self.project.project, service, self.project.entries)
-            return self._part(service, there, method, (self._dump(name, running, argv, draft),))
-        return self._part(service, there, method, self._files(name, running, there, draft))
+        dumping = [name for name in names if self.method(name) == "dump"]
+        copied = [name for name in names if name not in dumping]
+        streams: dict[str, tuple[Stream, ...]] = {name: (self._dump(name, draft),) for name in dumping}
+        with self._stopped(copied):
+            streams |= {name: self._files(name, draft) for name in copied}
+        return tuple(self._part(name, "dump" if name in dumping else "files", streams[name]) for name in names)
 
     def holding(self, names: Sequence[str]) -> tuple[str, ...]:
         """Those of these services that have data.
@@ -70,10 +71,7 @@ class Saving:
         Raises:
             NotReady: One does not.
         """
-        for part in parts:
-            running = self._running(part.name)
-            if part.method == "files" and running is not None:
-                readiness.wait(self.engine, running.name, self._container(part.name))
+        self._do("wait", [part.name for part in parts if part.method == "files"])
 
     def _service(self, name: str) -> Service:
         return next(one for one in self.project.project.services if one.name == name)
@@ -92,47 +90,63 @@ class Saving:
     def _container(self, name: str) -> Container:
         return next(one for one in self.wanted.containers if one.unit == name)
 
-    def _dump(self, name: str, running: SeenContainer, argv: Sequence[str], draft: Draft) -> Stream:
+    def _dump(self, name: str, draft: Draft) -> Stream:
+        running = self._running(name)
+        assert running is not None
         # A server that initialises an empty volume may answer on its socket.
         readiness.wait(self.engine, running.name, self._container(name))
+        argv = containers.dump(self.project.project, self._service(name), self.project.entries)
         content = carriers.dumped(self.engine, running.name, argv, name)
-        moved = store.progress(self.report, name, "saving", None)
-        file = f"{name}.dump.gz"
+        file, moved = f"{name}.dump.gz", store.progress(self.tell, name, "saving", None)
         return draft.add(file, lambda out: packing.write(content, out, file, None, moved))
 
-    def _files(
-        self, name: str, running: SeenContainer | None, there: dict[str, str], draft: Draft
-    ) -> tuple[Stream, ...]:
-        with self._stopped(running):
-            return tuple(self._volume(name, local, volume, draft) for local, volume in there.items())
+    def _files(self, name: str, draft: Draft) -> tuple[Stream, ...]:
+        there = self._volumes(self._service(name))
+        return tuple(self._volume(name, local, volume, draft) for local, volume in there.items())
 
     def _volume(self, name: str, local: str, volume: str, draft: Draft) -> Stream:
-        file, moved = f"{name}.{local.lower()}.tar.gz", store.progress(self.report, name, "saving", None)
+        file, moved = f"{name}.{local.lower()}.tar.gz", store.progress(self.tell, name, "saving", None)
         with carriers.holding(self.engine, self.wanted, self._container(name), volume) as carrier:
             content = self.engine.pack(carrier, carriers.DATA)
             return draft.add(file, functools.partial(_packed, content, file, local, moved))
 
     @contextmanager
-    def _stopped(self, running: SeenContainer | None) -> Iterator[None]:
-        """Stop a container for the length of the block, whatever becomes of it."""
-        if running is None:
-            yield
-            return
+    def _stopped(self, names: Sequence[str]) -> Iterator[None]:
+        """Stop those of these services that run for the length of the block, whatever becomes of it."""
         try:
-            self.engine.stop(running.name, int(running.labels.get(labels.GRACE, "10")))
+            self._do("stop", names)
             yield
         finally:
-            self.engine.start(running.name)
+            self._do("start", names)
 
-    def _part(self, service: Service, there: dict[str, str], method: Method, streams: tuple[Stream, ...]) -> Part:
+    def _do(self, verb: StepVerb, names: Sequence[str]) -> None:
+        """Stop, start or await those of these services that ran, all at once."""
+        running = {one.name: one for one in map(self._running, names) if one is not None}
+        steps = (
+            Step(verb, "container", name, "`devenv snapshot save`", unit=one.labels.get(labels.UNIT))
+            for name, one in running.items()
+        )
+
+        def perform(step: Step, off: threading.Event) -> None:
+            if step.verb == "stop":
+                self.engine.stop(step.target, environment.grace(self.observed, step.target))
+            elif step.verb == "start":
+                self.engine.start(step.target)
+            else:
+                readiness.wait(self.engine, step.target, self._container(step.unit or ""), off=off)
+
+        apply.run(Plan(tuple(steps)), perform, self.tell)
+
+    def _part(self, name: str, method: Method, streams: tuple[Stream, ...]) -> Part:
         """What a part says of itself; the volume knows better than `devenv.toml` whose data it holds."""
-        container = self._container(service.name)
+        service, container = self._service(name), self._container(name)
+        there = self._volumes(service)
         wanted = {one.name: one.labels.get(labels.DATA, "") for one in self.wanted.volumes}
         held = {one.name: one.labels.get(labels.DATA, "") for one in self.observed.volumes}
         data = next((held[one] or wanted.get(one, "") for one in there.values()), "")
         same = data == next((wanted.get(one, "") for one in there.values()), "")
         return Part(
-            name=service.name,
+            name=name,
             use=use(service),
             version=self._version(service) if same else data.rpartition(" ")[2],
             data=data,

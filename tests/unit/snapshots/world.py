@@ -121,6 +121,7 @@ class Fate:
         self.at = at
         self.error = error
         self.count = 0
+        self.lock = threading.Lock()
 
     @property
     def came(self) -> bool:
@@ -129,10 +130,11 @@ class Fate:
     def strike(self) -> BaseException | None:
         if threading.current_thread().name.startswith("devenv-probe"):  # it asks, and changes nothing
             return None
-        self.count += 1
-        if self.error is None:
-            return Killed() if self.came else None
-        return self.error if self.count == self.at else None
+        with self.lock:
+            self.count += 1
+            if self.error is None:
+                return Killed() if self.came else None
+            return self.error if self.count == self.at else None
 
     @contextmanager
     def over(self, engine: MemoryEngine, *, disk: bool = True, calls: bool = True) -> Iterator[None]:
