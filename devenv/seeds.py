@@ -50,6 +50,21 @@ def lock(project: Workspace, previous: Lockfile | None) -> SeedPin | None:
         return SeedPin(seed, _hash(path))
 
 
+def check(project: Workspace, locked: SeedPin) -> None:
+    """Refuse a seed that is there and not the one that was locked.
+
+    Raises:
+        LockfileError: It is not.
+    """
+    path = project.folder / locked.file
+    if path.is_file() and _hash(path) != locked.sha256:
+        raise LockfileError(
+            f"the seed `{locked.file}` is not the one that `{lockfile.NAME}` was made with",
+            hint="bring back that one; or `devenv lock` takes this one, if the change is meant",
+            where=config.place(project.folder, "data", "seed"),
+        )
+
+
 def empty(project: Workspace, wanted: Blueprint, observed: Observed) -> tuple[str, ...]:
     """Services that the project's seed may have data for: those without any volume."""
     there = {one.name for one in observed.volumes}
@@ -76,12 +91,7 @@ def beginning(
         if not found:
             yield None
             return
-        if _hash(project.folder / seed) != locked.sha256:
-            raise LockfileError(
-                f"the seed `{seed}` is not the one that `{lockfile.NAME}` was made with",
-                hint="bring back that one; or `devenv lock` takes this one, if the change is meant",
-                where=config.place(project.folder, "data", "seed"),
-            )
+        check(project, locked)
         parts = filling.fitting(project, source, found)
         store.verify(source, parts, report)
         made = Filling(project, engine, wanted, source, report)
@@ -106,7 +116,10 @@ def _opened(project: Workspace, seed: str) -> Iterator[Source]:
 
 def _hash(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(packing.PIECE):
-            digest.update(piece)
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(packing.PIECE):
+                digest.update(piece)
+    except OSError as error:
+        raise DevenvError(f"cannot read `{path}`: {(error.strerror or str(error)).lower()}") from error
     return digest.hexdigest()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
-from devenv import environment, generations, workspace
+from devenv import environment, generations, identity, render, workspace
 from devenv.engine.protocol import Engine
 from devenv.environment import Tell
 from devenv.live import Background
@@ -80,6 +81,8 @@ def run(project: Workspace, engine: Engine, background: Background, what: Chosen
     if is_up:
         environment.converge(project, engine, wanted, tell=tell, fill=background.filling(wanted, tell))
     else:
+        # What plain `docker compose up` starts has to be the new volumes, too.
+        render.write(wanted, project.folder, functools.partial(identity.current, project))
         _remove_old(project, engine, observed, what.services, tell)
     return RestoreResult(instance, what.source.snapshot.name, what.services, is_up)
 

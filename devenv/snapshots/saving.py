@@ -13,7 +13,7 @@ from devenv.blueprint import containers
 from devenv.engine import apply, readiness
 from devenv.engine.protocol import Engine
 from devenv.environment import Tell
-from devenv.errors import DevenvError
+from devenv.errors import DevenvError, NotReady
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Observed, Plan, SeenContainer, Step, StepVerb
 from devenv.model.project import Service
@@ -84,8 +84,15 @@ class Saving:
         return {local: volume for local, volume in own.items() if volume in names}
 
     def _running(self, name: str) -> SeenContainer | None:
-        found = (one for one in self.observed.containers if one.labels.get(labels.UNIT) == name)
-        return next((one for one in found if one.status == "running"), None)
+        """A service's container, if it runs.
+
+        Raises:
+            NotReady: It neither runs nor has it ended.
+        """
+        found = next((one for one in self.observed.containers if one.labels.get(labels.UNIT) == name), None)
+        if found is not None and found.status in ("paused", "restarting", "removing"):
+            raise NotReady(f"`{name}` is {found.status}", hint=f"`devenv restart {name}` lets it run")
+        return found if found is not None and found.status == "running" else None
 
     def _container(self, name: str) -> Container:
         return next(one for one in self.wanted.containers if one.unit == name)

@@ -53,6 +53,7 @@ def test_an_environment_that_is_down_stays_so(world: World) -> None:
     world.restore()
     assert world.engine.containers == {}
     assert world.left_over() == []
+    assert "redis-data-2" in (world.project.folder / ".devenv" / "compose.yaml").read_text()
     world.up()
     assert world.words() == {"new"}
 

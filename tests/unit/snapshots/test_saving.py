@@ -13,7 +13,7 @@ import pytest
 from devenv.commands import snapshot
 from devenv.engine.memory import Ran
 from devenv.engine.protocol import Chunk, Command
-from devenv.errors import DevenvError, EngineError, UsageError
+from devenv.errors import DevenvError, EngineError, NotReady, UsageError
 from devenv.model.progress import silence
 from devenv.snapshots import carriers, store
 from tests.unit.snapshots.world import Fate, Killed, World
@@ -48,6 +48,14 @@ def test_a_dump_where_there_is_one_and_files_of_a_stopped_server_elsewhere(world
     assert changes == [("stop", "shop-redis-1"), ("pack", "shop-redis-1.data"), ("start", "shop-redis-1")]
     assert complete(world)
     assert world.left_over() == []
+
+
+def test_a_service_that_is_paused_is_not_copied_as_it_stands(world: World) -> None:
+    world.engine.containers["shop-redis-1"].status = "paused"
+    with pytest.raises(NotReady, match="`redis` is paused"):
+        world.save()
+    assert not complete(world)
+    assert world.engine.containers["shop-redis-1"].status == "paused"
 
 
 def test_services_without_data_are_left_out(world: World) -> None:

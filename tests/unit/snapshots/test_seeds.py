@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from devenv import lockfile, seeds
-from devenv.commands import reset, snapshot
+from devenv.commands import lock, reset, snapshot
 from devenv.engine.memory import Ran
 from devenv.errors import DevenvError, LockfileError
 from devenv.live import Background
@@ -110,6 +110,8 @@ def test_a_seed_that_is_another_one_or_gone_is_told_when_it_is_needed(tmp_path: 
     file.write_bytes(whole.replace(b'"created": "20', b'"created": "19', 1))
     with pytest.raises(LockfileError, match=r"the seed .* is not the one that `devenv.lock` was made with") as caught:
         world.up()
+    with pytest.raises(LockfileError, match="is not the one"):
+        lock.check(world.project)
     assert "`devenv lock` takes this one" in (caught.value.hint or "")
     assert caught.value.where is not None
     assert caught.value.where.line == 2
@@ -145,13 +147,13 @@ def test_the_lockfile_keeps_the_hash_of_a_seed_that_is_not_at_hand(tmp_path: Pat
 def test_a_lockfile_that_does_not_know_the_seed_is_stale(tmp_path: Path) -> None:
     world = World(tmp_path)
     project = world.project.project
-    lock = projects.lock(project)
-    assert "[data]" not in lockfile.text(lock)
+    plain = projects.lock(project)
+    assert "[data]" not in lockfile.text(plain)
     sown_project = replace(project, seed='a "quoted" näme')
-    assert lockfile.stale(lock, sown_project, projects.CATALOG, "amd64") == (
+    assert lockfile.stale(plain, sown_project, projects.CATALOG, "amd64") == (
         'it has no hash of the seed `a "quoted" näme`',
     )
-    fresh = replace(lock, seed=SeedPin('a "quoted" näme', "0" * 64))
+    fresh = replace(plain, seed=SeedPin('a "quoted" näme', "0" * 64))
     assert lockfile.parse(lockfile.text(fresh)) == fresh
     assert lockfile.stale(fresh, sown_project, projects.CATALOG, "amd64") == ()
     assert lockfile.stale(fresh, project, projects.CATALOG, "amd64") == ()
