@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -94,13 +95,18 @@ def dumped(engine: Engine, name: str, argv: Sequence[str], what: str) -> Iterato
         raise EngineError(f"the dump of `{what}` was cut off", hint="try again")
 
 
-def restored(engine: Engine, name: str, argv: Sequence[str], content: Iterable[bytes], what: str) -> None:
-    """Give a dump to the command that reads it.
+def restored(engine: Engine, name: str, argv: Sequence[str], content: Iterable[bytes], what: str, *, size: int) -> None:
+    """Give a dump of so many bytes to the command that reads it.
 
     Raises:
-        EngineError: It failed.
+        EngineError: It failed, or did not get all of it.
     """
-    running = engine.exec(name, Command(tuple(argv), stdin=content))
+    # A connection that breaks ends the command's input just as the end of the dump does, often where it is no mistake.
+    script = (
+        'head -c "$1" | { shift; "$@"; } && { [ "$(cat)" = "$0" ] || { echo "the dump was cut off" >&2; exit 1; }; }'
+    )
+    fed = itertools.chain(content, (END,))
+    running = engine.exec(name, Command(("/bin/sh", "-c", script, END.decode().rstrip(), str(size), *argv), stdin=fed))
     said: deque[bytes] = deque((chunk.data for chunk in running), maxlen=_SAID)
     if running.exit_code != 0:
         raise EngineError(f"the data of `{what}` could not be restored{_words(said)}")

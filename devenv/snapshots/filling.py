@@ -159,7 +159,7 @@ class Filling:
             self.source.open(stream) as file,
         ):
             content = packing.read(file, stream, self.source.what, moved)
-            carriers.restored(self.engine, carrier, argv, content, part.name)
+            carriers.restored(self.engine, carrier, argv, content, part.name, size=stream.content)
 
     def _container(self, name: str) -> Container:
         return next(one for one in self.wanted.containers if one.unit == name)

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -79,7 +80,7 @@ def find(folder: Path, name: str) -> Source:
         except OSError as error:
             raise form.damaged(what, f"`{stream.file}` cannot be read") from error
 
-    return Source(snapshot, what, opened)
+    return Source(replace(snapshot, name=name), what, opened)
 
 
 def verify(source: Source, parts: tuple[Part, ...], report: Report) -> None:

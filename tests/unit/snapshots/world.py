@@ -98,10 +98,13 @@ class World:
     def _execute(self, name: str, command: Command) -> Ran:
         """What PostgreSQL does when it is asked for a dump, or given one."""
         argv, volume = tuple(command.argv), _data(self.engine.containers[name].wanted)
-        if argv[:1] == ("/bin/sh",) and carriers.END.decode() in argv:
+        if carriers.END.decode() in argv:
             return Ran((Chunk("stdout", self.engine.contents[volume]), Chunk("stdout", carriers.END)), 0)
-        if argv[:1] == ("psql",) and command.stdin is not None:
-            self.engine.contents[volume] += b"".join(command.stdin)
+        if "psql" in argv and command.stdin is not None:
+            content = b"".join(command.stdin)
+            whole = len(content) == int(argv[4]) + len(carriers.END) and content.endswith(carriers.END)
+            self.engine.contents[volume] += content
+            return Ran(exit_code=0 if whole else 1)
         return Ran(exit_code=0)
 
 
