@@ -107,7 +107,7 @@ def restored(engine: Engine, name: str, argv: Sequence[str], content: Iterable[b
     )
     fed = itertools.chain(content, (END,))
     running = engine.exec(name, Command(("/bin/sh", "-c", script, END.decode().rstrip(), str(size), *argv), stdin=fed))
-    said: deque[bytes] = deque((chunk.data for chunk in running), maxlen=_SAID)
+    said: deque[bytes] = deque((chunk.data for chunk in running if chunk.stream == "stderr"), maxlen=_SAID)
     if running.exit_code != 0:
         raise EngineError(f"the data of `{what}` could not be restored{_words(said)}")
 

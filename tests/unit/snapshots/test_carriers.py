@@ -11,6 +11,7 @@ from devenv.model.blueprint import Container
 from devenv.snapshots import carriers
 
 DUMP = b"0123456789\n" * 20_000
+WRITE = ("sh", "-c", "yes 0123456789 | head -n 20000; echo some words >&2")
 
 
 def engine(*, cut: int | None = None) -> MemoryEngine:
@@ -32,15 +33,14 @@ def restored(cut: int | None, *argv: str) -> None:
 
 
 def test_a_dump_comes_whole_out_and_in() -> None:
-    script = f"yes 0123456789 | head -n 20000; echo {'words' * 9} >&2"
-    assert b"".join(carriers.dumped(engine(), "shop", ("sh", "-c", script), "shop")) == DUMP
+    assert b"".join(carriers.dumped(engine(), "shop", WRITE, "shop")) == DUMP
     restored(None, "sh", "-c", f"[ $(wc -c) = {len(DUMP)} ]")
 
 
 @pytest.mark.parametrize("cut", [0, 1, len(DUMP) - 1, len(DUMP), len(DUMP) + len(carriers.END) // 2])
 def test_a_connection_that_breaks_is_no_end(cut: int) -> None:
     with pytest.raises(EngineError, match="the dump of `shop` was cut off"):
-        list(carriers.dumped(engine(cut=cut), "shop", ("printf", "%s", DUMP.decode()[:100_000] * 2), "shop"))
+        list(carriers.dumped(engine(cut=cut), "shop", WRITE, "shop"))
     with pytest.raises(EngineError, match=r"the data of `shop` could not be restored:\s+the dump was cut off"):
         restored(cut, "cat")
 
