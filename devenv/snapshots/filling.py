@@ -90,9 +90,10 @@ class Filling:
                     hint=f'data moves to newer versions only: set `version = "{_major(part.data)}"`',
                 )
             return
-        if part.data != needed and part.data and needed:
+        if part.data != needed:
+            there, here = part.data or "any version", needed or "of any version"
             raise DevenvError(
-                f"{self.source.what} has files of {part.data}, and `{part.name}` is {needed} here",
+                f"{self.source.what} has files of {there}, and `{part.name}` is {here} here",
                 hint="only a dump moves to another version: restore it with the old one, and save it while it runs",
             )
         architecture = self.engine.info.architecture

@@ -224,7 +224,9 @@ def test_files_go_to_the_same_version_and_architecture_only(world: World) -> Non
         fill.check(replace(part, data="postgres 15"))
     with pytest.raises(DevenvError, match="has files of postgres 17 on arm64, this engine is amd64"):
         fill.check(replace(part, architecture="arm64"))
-    fill.check(replace(part, architecture="arm64", data=""))
+    with pytest.raises(DevenvError, match="has files of any version, and `postgres` is postgres 17 here"):
+        fill.check(replace(part, data=""))
+    fill.check(replace(store.find(world.project.folder, "base").snapshot.parts[1], architecture="arm64"))
 
 
 def test_services_that_have_no_data_are_told(world: World) -> None:
