@@ -71,14 +71,15 @@ def settle(project: Workspace, engine: Engine, observed: Observed) -> bool:
 
 def present(project: Workspace, observed: Observed) -> dict[str, int]:
     """The highest whole generation that services have on the engine; those without any volume are left out."""
+    held = {one.name: all_of(project, one, observed) for one in project.project.services}
+    return {name: max(there.values()) for name, there in held.items() if there}
+
+
+def all_of(project: Workspace, service: Service, observed: Observed) -> dict[str, int]:
+    """The whole volumes of a service that are there, with their generations: more than one after a kill."""
     rubbish = _unfinished(observed)
-    found: dict[str, int] = {}
-    for service in project.project.services:
-        for one in observed.volumes:
-            generation = _generation(one)
-            if one.name not in rubbish and one.name in volumes(project, service, generation).values():
-                found[service.name] = max(generation, found.get(service.name, FIRST))
-    return found
+    there = {one.name: _generation(one) for one in observed.volumes if one.name not in rubbish}
+    return {name: one for name, one in there.items() if name in volumes(project, service, one).values()}
 
 
 def sweep(engine: Engine, observed: Observed) -> bool:

@@ -58,13 +58,8 @@ def run(
 
 def _part(project: Workspace, observed: Observed, services: Sequence[str]) -> Observed:
     """What is there of these services."""
-    known = workspace.generations(project)
-    volumes = {
-        volume
-        for one in project.project.services
-        if one.name in services
-        for volume in generations.volumes(project, one, known.get(one.name, generations.FIRST)).values()
-    }
+    mine = (one for one in project.project.services if one.name in services)
+    volumes = {volume for one in mine for volume in generations.all_of(project, one, observed)}
     return Observed(
         containers=tuple(one for one in observed.containers if one.labels.get(labels.UNIT) in services),
         volumes=tuple(one for one in observed.volumes if one.name in volumes),

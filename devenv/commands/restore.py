@@ -103,13 +103,8 @@ def _next(project: Workspace, observed: Observed, names: Sequence[str]) -> Mappi
 
 def _remove_old(project: Workspace, engine: Engine, observed: Observed, names: Sequence[str], tell: Tell) -> None:
     """Remove the volumes that are no longer used, and the containers that would still use them."""
-    known = generations.present(project, observed)
-    old = {
-        volume
-        for one in project.project.services
-        if one.name in names and one.name in known
-        for volume in generations.volumes(project, one, known[one.name]).values()
-    }
+    services = (one for one in project.project.services if one.name in names)
+    old = {volume for one in services for volume in generations.all_of(project, one, observed)}
     mine = Observed(
         containers=tuple(one for one in observed.containers if one.labels.get(labels.UNIT) in names),
         volumes=tuple(one for one in observed.volumes if one.name in old),

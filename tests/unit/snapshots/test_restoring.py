@@ -161,6 +161,17 @@ def test_reset_of_a_restored_service_removes_the_volume_it_has(world: World) -> 
     assert world.left_over() == []
 
 
+def test_reset_leaves_nothing_of_what_a_kill_after_a_restore_left(world: World) -> None:
+    world.engine.fail_on = lambda call, name: Killed() if (call, name) == ("remove", "shop_redis-data") else None
+    with pytest.raises(Killed):
+        world.restore()
+    world.engine.fail_on = lambda _call, _name: None
+    assert {"shop_redis-data", "shop_redis-data-2"} <= set(world.engine.volumes)
+    reset.run(world.project, world.engine, Background(world.project, "memory://"), ("redis",), tell=lambda _: None)
+    assert [name for name in world.engine.contents if "redis" in name] == []
+    assert world.left_over() == []
+
+
 def test_a_snapshot_that_was_tampered_with_is_refused_before_anything_is_touched(world: World) -> None:
     path = world.project.folder / store.FOLDER / "base" / "redis.data.tar.gz"
     content = bytearray(path.read_bytes())
