@@ -339,7 +339,8 @@ def _misused(entry: ServiceEntry, document: toml.Document) -> Iterator[DevenvErr
 
 def _commands(entry: ServiceEntry) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...]]]:
     """What is run in the service's container, by its keys in the file."""
-    yield from ((("command",), entry.command), (("client",), entry.client), (("health",), entry.health))
+    names = ("command", "client", "health", "dump", "restore")
+    yield from (((name,), getattr(entry, name)) for name in names)
     yield from ((("ready", index), one.exec) for index, one in enumerate(entry.ready) if one.exec)
     yield from ((("options", name, "argument"), one.argument) for name, one in entry.options.items() if one.argument)
 

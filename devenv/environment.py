@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from devenv import config, identity, lockfile, plan, render, secrets, supply, workspace
+from devenv import config, generations, identity, lockfile, plan, render, secrets, supply, workspace
 from devenv.blueprint.containers import USERS
 from devenv.engine import apply, passwd, ports, readiness
 from devenv.engine.apply import StepEvent
@@ -95,6 +95,7 @@ def _planned(
     wanted: Blueprint,
     again: Mapping[str, str] | None,
     digests: dict[str, str],
+    observed: Observed | None = None,
     tell: Tell = lambda _: None,
 ) -> Plan:
     """`prepare`, noting in `digests` the config digest of each image that was looked at, by key.
@@ -102,16 +103,25 @@ def _planned(
     Args:
         tell: Hears what may go wrong with that plan.
     """
-    observed = engine.observe(wanted.instance)
+    observed = observed or engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
-    _check_data(workspace_, wanted, observed)
-    doubts = secrets.object_to(workspace_, wanted, observed)
+    doubts = _object(workspace_, wanted, observed)
     images = _images(engine, wanted, observed, digests)
     again = _failed(engine, wanted, observed) | dict(again or {})
     todo = plan.make(wanted, observed, images=images, again=again)
     for doubt in doubts if _changes(todo).steps else ():
         tell(Remark(doubt))
     return todo
+
+
+def _object(workspace_: Workspace, wanted: Blueprint, observed: Observed) -> tuple[str, ...]:
+    """Refuse to start a service on data that it cannot use; what cannot be told is returned in words.
+
+    Raises:
+        DevenvError: It has another version, or was made with another password.
+    """
+    _check_data(workspace_, wanted, observed)
+    return secrets.object_to(workspace_, wanted, observed)
 
 
 def _check_data(workspace_: Workspace, wanted: Blueprint, observed: Observed) -> None:
@@ -130,8 +140,9 @@ def _check_data(workspace_: Workspace, wanted: Blueprint, observed: Observed) ->
         where = config.place(workspace_.folder, "services", unit, "version")
         raise DevenvError(
             f"`{unit}` is to be {needed} now, and its volume `{volume.name}` holds the data of {has}",
-            hint=f'`version = "{old}"` starts it as before; to move, dump the data with that version, let '
-            f"`devenv reset {unit}` begin anew with this one, and load the dump",
+            hint=f'`version = "{old}"` starts it as before; to move the data, do that, `devenv up -d` and '
+            "`devenv snapshot save before`, then set this version again and `devenv snapshot restore before`; "
+            f"`devenv reset {unit}` begins anew without it",
             where=where or config.place(workspace_.folder, "services", unit),
         )
 
@@ -156,10 +167,19 @@ def converge(
     Raises:
         NotReady: A container exited or did not become ready; the others stay.
     """
-    work = _Work(workspace_, engine, wanted, tell, ahead, fill)
-    first = todo = _planned(workspace_, engine, wanted, again, work.digests, tell)
+    observed = engine.observe(wanted.instance)
+    workspace.guard(workspace_, observed)
+    if generations.settle(workspace_, engine, observed):
+        copies = any(one.kind == "files" for one in wanted.containers)
+        wanted = workspace.resolve(workspace_, engine.info.architecture, copies=copies)
+        observed = engine.observe(wanted.instance)
+    _object(workspace_, wanted, observed)
     secrets.write(workspace_.project, workspace_.entries, wanted)
     render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
+    work = _Work(workspace_, engine, wanted, tell, ahead, fill)
+    if _seeded(workspace_, engine, wanted, observed, work, tell):
+        observed = engine.observe(wanted.instance)
+    first = todo = _planned(workspace_, engine, wanted, again, work.digests, observed, tell)
     done: list[Step] = []
     if _changes(todo).steps:
         work.refill(todo.kept)
@@ -169,10 +189,40 @@ def converge(
         apply.run(todo, work.perform, tell)
         done += todo.steps
         todo = _changes(prepare(workspace_, engine, wanted))
+    for name in generations.superseded(wanted, observed):
+        engine.remove("volume", name)
     if done:
         # Files that are made with a container are known only now.
         render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
     return Outcome(tuple(done), first.kept, work.digests)
+
+
+def bring(
+    workspace_: Workspace, engine: Engine, wanted: Blueprint, units: Collection[str], *, tell: Tell
+) -> dict[str, str]:
+    """Bring the images of these units onto the engine and no more; return the digests of those built or looked at."""
+    work = _Work(workspace_, engine, wanted, tell, lambda: None, None)
+    work.bring(units)
+    return work.digests
+
+
+def _seeded(
+    workspace_: Workspace, engine: Engine, wanted: Blueprint, observed: Observed, work: _Work, tell: Tell
+) -> bool:
+    """Let services without any data begin with the seed's; whether there were such."""
+    if workspace_.project.seed is None:
+        return False
+    from devenv import seeds
+
+    empty = seeds.empty(workspace_, wanted, observed)
+    if not empty:
+        return False
+    with seeds.beginning(workspace_, engine, wanted, empty, tell) as seeding:
+        if seeding is None:
+            return False
+        work.bring([one.name for one in seeding.parts])
+        seeding.run()
+    return True
 
 
 def record(workspace_: Workspace, digests: Mapping[str, str], architecture: str) -> bool:
@@ -299,6 +349,13 @@ class _Work:
         self._users = threading.Lock()
         self._started: set[str] = set()
         self.digests: dict[str, str] = {}
+
+    def bring(self, units: Collection[str]) -> None:
+        """Bring the images of these units, ahead of everything else."""
+        used = {one.image for one in self._wanted.containers if one.unit in units}
+        images = tuple(one for one in self._wanted.images if one.reference in used)
+        there = _images(self._engine, replace(self._wanted, images=images), Observed(), self.digests)
+        apply.run(plan.bring(images, there), self.perform, self._tell)
 
     def perform(self, step: Step, off: threading.Event) -> None:
         if step.kind == "image":

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from devenv.errors import DevenvError
 
@@ -14,22 +17,41 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     Raises:
         DevenvError: The disk is full or the folder is not writable; the old content is still there.
     """
+    data = content.encode() if isinstance(content, str) else content
+    write_by(path, lambda stream: stream.write(data), mode=mode)
+
+
+def write_by(path: Path, fill: Callable[[BinaryIO], object], *, mode: int = 0o644) -> None:
+    """Replace a file's content by what `fill` writes; see `write`. What `fill` raises leaves the old content, too."""
     import tempfile
 
-    data = content.encode() if isinstance(content, str) else content
     temporary = None
+    with named(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            with os.fdopen(descriptor, "wb") as stream:
+                fill(stream)
+                stream.flush()
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Say which path it is that cannot be written.
+
+    Raises:
+        DevenvError: In place of what the operating system says.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
+        yield
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise DevenvError(
             f"cannot write `{path}`: {error.strerror}", hint="free disk space or make the folder writable"
         ) from error

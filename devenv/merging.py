@@ -33,7 +33,8 @@ def merged(folder: Path) -> Lockfile:
         )
     ours, theirs = found
     names = {*ours.platforms, *theirs.platforms}
-    return replace(ours, platforms={name: _pins(name, ours, theirs) for name in sorted(names)})
+    platforms = {name: _pins(name, ours, theirs) for name in sorted(names)}
+    return replace(ours, platforms=platforms, seed=ours.seed or theirs.seed)
 
 
 def _pins(name: str, ours: Lockfile, theirs: Lockfile) -> Pins:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devenv import blueprint, lockfile, supply, workspace
+from devenv import blueprint, lockfile, seeds, supply, workspace
 from devenv.lockfile import wanted
 from devenv.model.pins import Layer, LayerRequest, Lockfile, Pins, RegistryPin
 from devenv.model.progress import Report
@@ -33,8 +33,9 @@ def complete(
         architectures: All that the lockfile is to cover.
     """
     asked = wanted.of(project.project, project.entries)
+    seed = seeds.lock(project, previous)
     if not asked:
-        return Lockfile(lockfile.meaning(project.project, project.entries), {})
+        return Lockfile(lockfile.meaning(project.project, project.entries), {}, seed)
     old = {} if previous is None else {name: forget(pins) for name, pins in previous.platforms.items()}
     names = tuple(dict.fromkeys(architectures))
     with supply.registry(project.machine, report) as registry:
@@ -42,7 +43,7 @@ def complete(
         pins = {
             name: _pins(project, asked, old.get(name, Pins(name)), images[name], registry, report) for name in names
         }
-    return Lockfile(lockfile.meaning(project.project, project.entries), pins)
+    return Lockfile(lockfile.meaning(project.project, project.entries), pins, seed)
 
 
 def architectures(project: Workspace, before: Lockfile | None, own: str) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from devenv.model import labels
-from devenv.model.blueprint import Blueprint, Container, Observed, Plan, SeenContainer, Step, StepVerb
+from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, SeenContainer, Step, StepVerb
 from devenv.model.pins import RegistryPin
 
 
@@ -24,7 +24,7 @@ def make(
         again: Containers to start anew although nothing about them changed, with the cause.
     """
     seen = {one.name: one for one in observed.containers}
-    steps = [*_builds(blueprint, images), *_network(blueprint, observed), *_volumes(blueprint, observed)]
+    steps = [*_builds(blueprint.images, images), *_network(blueprint, observed), *_volumes(blueprint, observed)]
     ready: dict[str, list[str]] = {}
     kept: list[str] = []
     alone = blueprint.network.name not in {one.name for one in observed.networks}
@@ -66,11 +66,20 @@ def teardown(observed: Observed, *, volumes: bool, cause: str = "devenv down") -
     return Plan((*stops, *containers, *rest))
 
 
-def _builds(blueprint: Blueprint, images: Mapping[str, str]) -> Iterator[Step]:
-    for image in blueprint.images:
+def _builds(wanted: Iterable[Image], images: Mapping[str, str]) -> Iterator[Step]:
+    for image in wanted:
         if image.reference not in images:
             verb: StepVerb = "pull" if isinstance(image.source, RegistryPin) else "build"
             yield Step(verb, "image", image.reference, "missing")
+
+
+def bring(wanted: Iterable[Image], images: Mapping[str, str]) -> Plan:
+    """The steps that bring images and do no more.
+
+    Args:
+        images: The engine's id of each image it has, by reference.
+    """
+    return Plan(tuple(_builds(wanted, images)))
 
 
 def _network(blueprint: Blueprint, observed: Observed) -> Iterator[Step]:

@@ -231,16 +231,33 @@ def object_to(project: Workspace, wanted: Blueprint, observed: Observed) -> tupl
         has = _told(there[volume.name].get(labels.SECRETS))
         for option, now in needed.items():
             before = has.get(option)
-            if before is None or (before.key != now.key and now.origin == "given"):
+            if before is None or _is_doubtful(before, now):
                 doubts[unit, option] = (
                     f"whether `{option}` of `{unit}` is the one that the data in volume `{volume.name}` was made with "
                     f"cannot be told; if it is refused, set that one, or let `devenv reset {unit}` begin anew"
                 )
-            elif (before.key, before.value) != (now.key, now.value):
+            elif _is_another(before, now):
                 problems[unit, option] = _another(project, unit, option, volume.name, before, now)
     if problems:
         raise Problems(list(problems.values()))
     return tuple(doubts.values())
+
+
+def others(before: str | None, now: str | None) -> Iterator[str]:
+    """The options whose secrets are surely not the same in two labels of volumes."""
+    then = _told(before)
+    for option, one in _told(now).items():
+        if option in then and not _is_doubtful(then[option], one) and _is_another(then[option], one):
+            yield option
+
+
+def _is_doubtful(before: Fingerprint, now: Fingerprint) -> bool:
+    """Whether a password was given that may be the one that another key has hidden."""
+    return before.key != now.key and now.origin == "given"
+
+
+def _is_another(before: Fingerprint, now: Fingerprint) -> bool:
+    return (before.key, before.value) != (now.key, now.value)
 
 
 def _another(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,14 +89,32 @@ def pins(workspace: Workspace, found: Lockfile, architecture: str) -> Pins | Non
     return found.platforms.get(architecture)
 
 
-def resolve(workspace: Workspace, architecture: str, *, copies: bool = False) -> Blueprint:
+def resolve(
+    workspace: Workspace, architecture: str, *, copies: bool = False, generations: Mapping[str, int] | None = None
+) -> Blueprint:
     """The blueprint for this checkout on this machine.
 
     Args:
         copies: Whether the apps' folders are copied; what `copies` or `copies_recorded` says.
+        generations: Of services' volumes, in place of those recorded.
     """
     found = pins(workspace, lock(workspace), architecture) if needs_lock(workspace) else None
-    return blueprint.make(workspace.project, workspace.entries, found, placement(workspace, copies=copies))
+    place = placement(workspace, copies=copies)
+    if generations is not None:
+        place = replace(place, generations=dict(place.generations) | dict(generations))
+    return blueprint.make(workspace.project, workspace.entries, found, place)
+
+
+def generations(workspace: Workspace) -> dict[str, int]:
+    """The generation of services' volumes, as last seen on an engine; those with the first are left out."""
+    return {
+        name: number for name, number in _state(workspace, "data").items() if isinstance(number, int) and number > 1
+    }
+
+
+def record_generations(workspace: Workspace, found: Mapping[str, int]) -> None:
+    """Note which generation services have, for commands that ask no engine."""
+    _record(workspace, {"data": dict(found)})
 
 
 def copies(workspace: Workspace, engine: Engine) -> bool:
@@ -152,6 +171,7 @@ def placement(workspace: Workspace, *, copies: bool = False) -> Placement:
         passwd=None if machine.user.startswith("0:") else str(workspace.folder / USERS),
         copies=copies,
         secrets=secrets.fingerprints(workspace.project, workspace.entries),
+        generations=generations(workspace),
     )
 
 

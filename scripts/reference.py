@@ -97,6 +97,8 @@ def _service(name: str, entry: ServiceEntry) -> Iterator[str]:
     yield from _versions(entry)
     yield f"- Ports: {', '.join(f'{port} ({use})' for use, port in entry.ports.items())}"
     yield f"- Data: {', '.join(f'`{path}`' for path in entry.volumes.values()) or 'none'}"
+    if entry.volumes:
+        yield f"- Snapshots: {'by its own dump' if entry.dump else 'its files, while it is stopped'}"
     yield f"- Gives apps: {', '.join(f'`{one}`' for one in entry.provides)}"
     yield ""
     if entry.options:

@@ -220,6 +220,19 @@ def tar(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def owned_tar(folder: str, *, uid: int, mode: int) -> bytes:
+    """A folder of that owner and mode with one file in it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        entry = tarfile.TarInfo(folder)
+        entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, mode, uid, uid
+        archive.addfile(entry)
+        entry = tarfile.TarInfo(f"{folder}/file")
+        entry.size, entry.mode, entry.uid, entry.gid = 5, 0o600, uid, uid
+        archive.addfile(entry, io.BytesIO(b"hello"))
+    return buffer.getvalue()
+
+
 def _json(value: object) -> bytes:
     return json.dumps(value).encode()
 

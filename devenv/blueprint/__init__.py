@@ -6,7 +6,7 @@ import graphlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,12 +141,18 @@ def _network(placement: Placement) -> Network:
 
 
 def _volumes(
-    placement: Placement, units: Iterable[Container], data: Mapping[str, Mapping[str, str]]
+    placement: Placement, units: Collection[Container], data: Mapping[str, Mapping[str, str]]
 ) -> tuple[Volume, ...]:
     names = {mount.source for unit in units for mount in unit.mounts if mount.kind == "volume"}
     prefix = f"{placement.instance}_"
+    own = {name: dict(data.get(name, {})) for name in names}
+    for unit in units:
+        if (generation := placement.generations.get(unit.unit, 1)) > 1 and unit.kind == "service":
+            for mount in unit.mounts:
+                if mount.kind == "volume":
+                    own[mount.source] |= {labels.GENERATION: str(generation)}
     return tuple(
-        Volume(name, _common(placement) | {labels.COMPOSE_VOLUME: name.removeprefix(prefix)} | dict(data.get(name, {})))
+        Volume(name, _common(placement) | {labels.COMPOSE_VOLUME: name.removeprefix(prefix)} | own[name])
         for name in sorted(names)
     )
 
@@ -158,7 +164,8 @@ def _data(project: Project, entries: Catalog, placement: Placement) -> dict[str,
         if service.use is not None:
             entry = entries.service(service.use)
             own = _versions(project, service, entry) | _secrets(project, service, entry, placement)
-            found |= {containers.volume(service, placement.instance, name): own for name in entry.volumes}
+            generation = placement.generations.get(service.name, 1)
+            found |= {containers.volume(service, placement.instance, name, generation): own for name in entry.volumes}
     return found
 
 

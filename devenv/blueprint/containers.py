@@ -153,12 +153,17 @@ def _by_image(service: Service, plain: Container, placement: Placement) -> Conta
 
 
 def _volumes(volumes: Mapping[str, str], service: Service, placement: Placement) -> tuple[Mount, ...]:
-    return tuple(Mount("volume", volume(service, placement.instance, name), target) for name, target in volumes.items())
+    generation = placement.generations.get(service.name, 1)
+    return tuple(
+        Mount("volume", volume(service, placement.instance, name, generation), target)
+        for name, target in volumes.items()
+    )
 
 
-def volume(service: Service, instance: str, name: str) -> str:
+def volume(service: Service, instance: str, name: str, generation: int = 1) -> str:
     """What the engine calls a volume of a service."""
-    return f"{instance}_{service.name}-{name}"
+    first = f"{instance}_{service.name}-{name}"
+    return first if generation < 2 else f"{first}-{generation}"
 
 
 def _published(service: Service, ports: tuple[int, ...], placement: Placement) -> tuple[Port, ...]:
@@ -297,6 +302,18 @@ def client(project: Project, service: Service, entries: Catalog) -> tuple[str, .
         return ()
     entry = entries.service(service.use)
     return substitute.each(entry.client, _values(project, service, entry))
+
+
+def dump(project: Project, service: Service, entries: Catalog) -> tuple[str, ...]:
+    """The command that writes all data of a service, inside; () when its data is copied as files."""
+    entry = entries.service(service.use) if service.use else None
+    return substitute.each(entry.dump, _values(project, service, entry)) if entry else ()
+
+
+def restore(project: Project, service: Service, entries: Catalog) -> tuple[str, ...]:
+    """The command that reads what `dump` wrote."""
+    entry = entries.service(service.use) if service.use else None
+    return substitute.each(entry.restore, _values(project, service, entry)) if entry else ()
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from typer import Abort as Abort
 from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
-from devenv.cli import session, verbs
+from devenv.cli import session, snapshots, verbs
 from devenv.cli.session import Options
 from devenv.errors import UsageError
 from devenv.ui import parameters, screen
@@ -306,6 +306,9 @@ def remove(
 
 sync = typer.Typer(cls=_Commands, no_args_is_help=True, help="See and steer how files are kept equal.")
 app.add_typer(sync, name="sync")
+
+
+app.add_typer(snapshots.app, name="snapshot", cls=_Commands)
 
 
 def _background(context: typer.Context) -> Background:

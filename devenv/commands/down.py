@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from devenv import environment, workspace
+from devenv import environment, generations, workspace
 from devenv.engine.protocol import Engine
 from devenv.environment import Remark, Tell
 from devenv.errors import Conflict, DevenvError
@@ -52,6 +52,8 @@ def run(
             Remark(f"what was changed inside is not outside yet: {left}{'' if volumes else '; it stays in the volume'}")
         )
     background.stop()
+    if generations.sweep(engine, observed):
+        observed = engine.observe(instance)
     cause = f"devenv down{' --volumes' if volumes else ''}"
     done = environment.take_down(engine, observed, volumes=volumes, tell=tell, cause=cause)
     if volumes:

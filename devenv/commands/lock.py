@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from devenv import identity, judging, lockfile, merging, pinning, upgrades, workspace
+from devenv import identity, judging, lockfile, merging, pinning, seeds, upgrades, workspace
 from devenv.errors import LockfileConflict, Problems
 from devenv.lockfile import wanted
 from devenv.model.pins import Lockfile, Pins
@@ -59,9 +59,13 @@ def check(project: Workspace) -> None:
 
     Raises:
         Problems: It does not.
+        LockfileError: It knows another seed than the one that is there.
     """
     if problems := judging.lock(project):
         raise Problems(problems)
+    locked = lockfile.read(project.folder)
+    if locked is not None and locked.seed is not None and project.project.seed is not None:
+        seeds.check(project, locked.seed)
 
 
 def _before(project: Workspace) -> tuple[Lockfile | None, bool]:

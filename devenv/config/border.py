@@ -135,6 +135,16 @@ _DEBIAN = shape.table(
 )
 
 
+_DATA = shape.table(
+    "The data of services",
+    {
+        "seed": Key(
+            _TEXT, "A file of `devenv snapshot export`, relative to the project, that services without data begin with"
+        )
+    },
+)
+
+
 def _task(*, required: bool) -> Shape:
     return shape.table(
         "A named command, run inside an app by `devenv run`",
@@ -158,6 +168,7 @@ def _keys(task: Shape) -> dict[str, Key]:
         "debian": Key(_DEBIAN, "What images of origin `debian` are built from"),
         "apps": Key(shape.free(APP, "a table", names=LABEL), "Containers that run the project's own code, by name"),
         "services": Key(shape.free(SERVICE, "a table", names=LABEL), "Backing containers, by name"),
+        "data": Key(_DATA, "The data of services"),
         "sync": Key(_SYNC, "How files reach the apps"),
         "tasks": Key(shape.free(task, "a table", names=TASK_NAME), "Commands for `devenv run`, by name"),
     }

@@ -41,6 +41,7 @@ def project(table: Mapping[str, Any], root: Path, found: Findings) -> Project:
         tasks=tuple(_task(name, one, tuple(own), found) for name, one in table.get("tasks", {}).items()),
         sync=_sync(table.get("sync", {}), found),
         platforms=tuple(dict.fromkeys(table.get("platforms", ()))),
+        seed=_seed(table.get("data", {}).get("seed"), found),
     )
 
 
@@ -180,6 +181,15 @@ def _task(name: str, table: Mapping[str, Any], apps: tuple[str, ...], found: Fin
     elif app is not None and app not in apps:
         found.unknown("app", app, apps, (*keys, "app"))
     return Task(name, table["run"], app or (apps[0] if apps else ""))
+
+
+def _seed(path: str | None, found: Findings) -> str | None:
+    hint = "it is relative to the project: `db/seed.devenv-snapshot`"
+    if path is not None and units.outside(path):
+        found.add(f"`{toml.printable(path)}` leads out of the project", ("data", "seed"), hint=hint)
+    elif path is not None and not path.isprintable():
+        found.add(f"`{toml.printable(path)}` cannot be a file", ("data", "seed"), hint=hint)
+    return path
 
 
 def _sync(table: Mapping[str, Any], found: Findings) -> Sync:

@@ -245,6 +245,14 @@ class DockerEngine:
         with self._open("GET", wire.path("containers", container, "logs", query=query)) as response:
             yield from streams.frames(response.raw.read)
 
+    def pack(self, container: str, path: str) -> Iterator[bytes]:
+        place = wire.path("containers", container, "archive", query={"path": path})
+        with transfers.naming("data could not be copied out"), self._open("GET", place) as response:
+            yield from streams.whole_tar(response.iter_content(_BLOCK))
+
+    def unpack(self, container: str, folder: str, archive: Iterable[bytes]) -> None:
+        self._put(container, iter(archive), folder)
+
     def exec(self, container: str, command: Command) -> Running:
         path = wire.path("containers", container, "exec")
         execution = str(wire.check(self._post(path, translate.execution(command))).json["Id"])
@@ -310,9 +318,9 @@ class DockerEngine:
             self._put(there["Id"], copied)
         return str(there["Id"])
 
-    def _put(self, container: str, files: bytes) -> None:
-        """Unpack a tar at a container's root."""
-        path = wire.path("containers", container, "archive", query={"path": "/"})
+    def _put(self, container: str, files: bytes | Iterator[bytes], folder: str = "/") -> None:
+        """Unpack a tar in a folder of a container."""
+        path = wire.path("containers", container, "archive", query={"path": folder})
         headers = {"Content-Type": "application/x-tar"}
         if files:
             with transfers.naming("files could not be copied"), self._open("PUT", path, data=files, headers=headers):

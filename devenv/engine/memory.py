@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import os
+import posixpath
 import tarfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -91,6 +92,7 @@ class MemoryEngine:
         execute: What a command in the container of that name does; by default it succeeds in silence.
         builder: What a build gives; by default an image whose digest is the hash of what it is made from.
 
+    `contents` holds what is in volumes, by their names: the tar that was unpacked there.
     `registry` holds what can be pulled and was pushed, by `repository@digest`, and by `repository:tag` what was pushed.
     `shares_files` tells whether it has this host's files.
     """
@@ -109,6 +111,7 @@ class MemoryEngine:
         self.containers: dict[str, Kept] = {}
         self.networks: dict[str, SeenObject] = {}
         self.volumes: dict[str, SeenObject] = {}
+        self.contents: dict[str, bytes] = {}
         self.calls: list[tuple[str, str]] = []
         self.fail_on: Callable[[str, str], Exception | None] = lambda _call, _target: None
         self.info = info or EngineInfo(
@@ -245,6 +248,8 @@ class MemoryEngine:
             if name in used:
                 raise Conflict(f"{kind} `{name}` is in use")
             self._all(kind).pop(name, None)
+            if kind == "volume":
+                self.contents.pop(name, None)
 
     def look(self, container: str) -> ContainerState:
         with self._call("look", container):
@@ -270,6 +275,29 @@ class MemoryEngine:
             kept = self._kept(container)
             log = kept.log if what != "files" else [Chunk("stdout", kept.files)]
             yield from log if tail is None else log[len(log) - min(tail, len(log)) :]
+
+    def pack(self, container: str, path: str) -> Iterator[bytes]:
+        """Give what was unpacked into the volume that is mounted at that path."""
+        with self._call("pack", container):
+            volume = self._volume(container, path)
+            yield self.contents.get(volume) or _tar(posixpath.basename(path))
+
+    def unpack(self, container: str, folder: str, archive: Iterable[bytes]) -> None:
+        """Keep a tar for the volume that is mounted where its first entry leads."""
+        with self._call("unpack", container):
+            content = b"".join(archive)
+            try:
+                with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+                    first = tar.getnames()[0].split("/")[0]
+            except (tarfile.TarError, IndexError) as error:
+                raise EngineError(f"the engine refused: {error}") from error
+            self.contents[self._volume(container, posixpath.join(folder, first))] = content
+
+    def _volume(self, container: str, path: str) -> str:
+        for mount in self._kept(container).wanted.mounts:
+            if mount.kind == "volume" and mount.target == path:
+                return mount.source
+        raise NotFound(f"no such path in container {container}: {path}")
 
     def exec(self, container: str, command: Command) -> Running:
         with self._call("exec", container):
@@ -335,6 +363,16 @@ class _Finished:
 
     def __iter__(self) -> Iterator[Chunk]:
         return iter(self.output)
+
+
+def _tar(folder: str) -> bytes:
+    """A tar with an empty folder."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        entry = tarfile.TarInfo(folder)
+        entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+        tar.addfile(entry)
+    return buffer.getvalue()
 
 
 def _files(archive: bytes) -> dict[str, bytes]:

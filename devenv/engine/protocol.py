@@ -1,4 +1,4 @@
-"""The seventeen things devenv asks of a container engine."""
+"""The nineteen things devenv asks of a container engine."""
 
 from __future__ import annotations
 
@@ -274,6 +274,20 @@ class Engine(Protocol):
             tail: Only the last lines of a log.
             since: Only what was logged after this moment, seconds since 1970.
         """
+        ...
+
+    def pack(self, container: str, path: str) -> Iterator[bytes]:
+        """A folder in a container, running or not, as one tar, streamed; its entries begin with the folder's own name.
+
+        Mounted volumes are seen; owners are numbers.
+
+        Raises:
+            EngineError: It broke off before the end.
+        """
+        ...
+
+    def unpack(self, container: str, folder: str, archive: Iterable[bytes]) -> None:
+        """Unpack a tar into a folder of a container, running or not; nothing of it gets outside the container."""
         ...
 
     def exec(self, container: str, command: Command) -> Running:

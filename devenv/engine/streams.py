@@ -11,10 +11,12 @@ from typing import Any
 
 from devenv.engine import translate
 from devenv.engine.protocol import Chunk
+from devenv.errors import EngineError
 from devenv.values import dataclass
 
 _HEADER = 8
 _BUFFER = 1 << 20
+_TAR_END = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,20 @@ def frames(read_exactly: Callable[[int], bytes]) -> Iterator[Chunk]:
             return
         if data:
             yield translate.chunk(header, data)
+
+
+def whole_tar(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass a tar on, and see that it has its end: two blocks of zeros.
+
+    Raises:
+        EngineError: It was cut off.
+    """
+    end = b""
+    for piece in pieces:
+        yield piece
+        end = (end + piece[-_TAR_END:])[-_TAR_END:]
+    if end != bytes(_TAR_END):
+        raise EngineError("the archive ends too early")
 
 
 def taken_over(raw: Any) -> Duplex:

@@ -37,7 +37,16 @@ def stale(lock: Lockfile, project: Project, entries: Catalog, architecture: str)
     pins = lock.platforms.get(architecture)
     if pins is None:
         return (f"it has no pins for {architecture}",)
-    return (*_debian_reasons(asked.layers, pins.debian, project.suite, architecture), *_registry_reasons(asked, pins))
+    return (
+        *_seed_reasons(lock, project),
+        *_debian_reasons(asked.layers, pins.debian, project.suite, architecture),
+        *_registry_reasons(asked, pins),
+    )
+
+
+def _seed_reasons(lock: Lockfile, project: Project) -> Iterator[str]:
+    if project.seed is not None and (lock.seed is None or lock.seed.file != project.seed):
+        yield f"it has no hash of the seed `{project.seed}`"
 
 
 def _debian_reasons(

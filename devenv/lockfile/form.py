@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from devenv.model.pins import DebianPins, Layer, Lockfile, Package, Pins, RegistryPin, Source
+from devenv.model.pins import DebianPins, Layer, Lockfile, Package, Pins, RegistryPin, SeedPin, Source
 
 FORMAT = 2
 HEADER = """\
@@ -41,6 +41,9 @@ def checksum(lock: Lockfile) -> str:
 
 
 def _body(lock: Lockfile) -> Iterator[str]:
+    if lock.seed is not None:
+        file = json.dumps(lock.seed.file, ensure_ascii=False)
+        yield from ("", "[data]", f"seed = {file}", f'sha256 = "{lock.seed.sha256}"')
     platforms = sorted(lock.platforms.items())
     for name in sorted({name for _, pins in platforms for name in pins.registry}):
         yield from _registry_lines(
@@ -116,7 +119,14 @@ def lockfile(data: Mapping[str, Any]) -> Lockfile:
             )
             for one in architectures
         },
+        _seed(data["data"]) if "data" in data else None,
     )
+
+
+def _seed(table: Mapping[str, Any]) -> SeedPin:
+    if re.fullmatch("[0-9a-f]{64}", table["sha256"]) is None:
+        raise ValueError(f"no SHA-256: {table['sha256'][:80]!r}")
+    return SeedPin(str(table["seed"]), table["sha256"])
 
 
 def _platforms(name: str, table: Mapping[str, Any]) -> Iterator[tuple[str, RegistryPin]]:

@@ -241,6 +241,7 @@ class Placement:
         passwd: Host folder of passwd files for the app images, named by image key; None when apps run as root.
         copies: Whether apps' folders are copied into volumes rather than mounted from the host.
         secrets: Fingerprints by `<service>.<option>`.
+        generations: Which generation of its volumes a service has, by its name; 1 for those that are not in it.
     """
 
     instance: str
@@ -252,6 +253,7 @@ class Placement:
     passwd: str | None = None
     copies: bool = False
     secrets: Mapping[str, Fingerprint] = field(default_factory=dict)
+    generations: Mapping[str, int] = field(default_factory=dict)
 
 
 # --- what is there, and the way to what must be ---

@@ -114,6 +114,10 @@ class ServiceEntry:
         health: The command declared to the engine as health check.
         client: The command of `devenv connect`.
         provides: Variables for the apps that need it.
+        dump: The command that writes all data of the running server to its standard output, inside. Without it data
+            is copied as files of the stopped one.
+        restore: The command that reads what `dump` wrote, also an older version's, into a server that has just made an
+            empty volume its own.
         data: Which versions can use each other's data: `any`, or those of one `major` version alone.
     """
 
@@ -133,6 +137,8 @@ class ServiceEntry:
     stop_signal: str = ""
     stop_grace: int = 10
     data: Literal["any", "major"] = "any"
+    dump: tuple[str, ...] = ()
+    restore: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

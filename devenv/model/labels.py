@@ -20,6 +20,12 @@ DATA = "dev.devenv.data"
 """On a volume: the service and the major version whose data it holds, where another version could not use it."""
 SECRETS = "dev.devenv.secrets"
 """On a volume, JSON: the fingerprint of each secret that its data was made with: `generated KEY VALUE` by option."""
+GENERATION = "dev.devenv.generation"
+"""On a volume: which one it is of those that have held the same data one after the other, counted from 1; absent on the
+first. A restore fills the next."""
+FILLING = "dev.devenv.filling"
+"""JSON on the mark of a fill under way, a volume without content: the names of the volumes that are not whole until the
+mark is gone. On a container: it carries data in or out and does nothing else."""
 COPIED = "dev.devenv.copied"
 """JSON: where the files are that were copied into the container when it was created."""
 PROBE = "dev.devenv.probe"

@@ -134,16 +134,31 @@ class Pins:
 
 
 @dataclass(frozen=True, slots=True)
+class SeedPin:
+    """The file that empty volumes are filled from.
+
+    Args:
+        file: Relative to the project, as `devenv.toml` has it.
+        sha256: Of its bytes, lower-case hex.
+    """
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lockfile:
     """`devenv.lock`, read.
 
     Args:
         meaning: SHA-256 of what `devenv.toml` asks to be pinned, lower-case hex.
         platforms: Pins by architecture.
+        seed: None when the project has none.
     """
 
     meaning: str
     platforms: Mapping[str, Pins]
+    seed: SeedPin | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,7 @@ class Project:
         name: A DNS label.
         suite: The Debian release that images of origin debian are built from.
         platforms: Architectures the lockfile covers, as Debian names them (`amd64`); () means the engine's own.
+        seed: An exported snapshot, relative to the project, that empty volumes of services are filled from.
     """
 
     root: Path
@@ -174,3 +175,4 @@ class Project:
     tasks: tuple[Task, ...] = ()
     sync: Sync = Sync()
     platforms: tuple[str, ...] = ()
+    seed: str | None = None

@@ -490,6 +490,30 @@ def test_copied_files_are_root_s_in_the_new_container_and_no_changes_nor_mounts(
     assert lab.engine.changes(container.name) == ()
 
 
+def test_what_is_unpacked_into_a_volume_is_packed_again_with_owners_and_modes(lab: Lab) -> None:
+    lab.engine.create(Volume(lab.name("data"), lab.labels))
+    holder = replace(a_container(lab), mounts=(Mount("volume", lab.name("data"), "/held"),))
+    lab.engine.create(holder)
+    lab.engine.unpack(holder.name, "/", iter([engines.owned_tar("held", uid=4711, mode=0o1750)]))
+    lab.engine.remove("container", holder.name)
+    lab.engine.create(holder)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(lab.engine.pack(holder.name, "/held")))) as tar:
+        found = {one.name: (one.uid, one.mode & 0o7777, one.size) for one in tar}
+    assert found == {"held": (4711, 0o1750, 0), "held/file": (4711, 0o600, 5)}
+
+
+def test_a_path_that_is_not_there_cannot_be_packed(lab: Lab) -> None:
+    lab.engine.create(a_container(lab))
+    with pytest.raises(NotFound):
+        list(lab.engine.pack(lab.name("web-1"), "/absent"))
+
+
+def test_an_archive_that_is_none_cannot_be_unpacked(lab: Lab) -> None:
+    lab.engine.create(a_container(lab))
+    with pytest.raises(EngineError):
+        lab.engine.unpack(lab.name("web-1"), "/", [b"no archive" * 100])
+
+
 def test_a_file_that_cannot_be_copied_leaves_no_container(lab: Lab, tmp_path: Path) -> None:
     mount = Mount("copy", str(tmp_path / "absent"), "/etc/users", read_only=True)
     with pytest.raises(DevenvError, match="absent"):

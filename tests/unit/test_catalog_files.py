@@ -56,7 +56,8 @@ def values(entry: ServiceEntry, **further: str) -> dict[str, str | tuple[str, ..
 def texts(entry: ServiceEntry) -> tuple[str, ...]:
     """The strings of a service that its options may stand in."""
     ready = (part for one in entry.ready for part in one.exec or ())
-    return (*entry.command, *entry.env.values(), *ready, *entry.client, *entry.health, *entry.provides.values())
+    inside = (*entry.command, *entry.client, *entry.health, *entry.dump, *entry.restore)
+    return (*inside, *entry.env.values(), *ready, *entry.provides.values())
 
 
 def is_line(text: str) -> bool:
@@ -172,6 +173,17 @@ def test_a_service_with_data_says_how_long_it_may_take_to_stop(name: str) -> Non
     assert "stop_grace" in said or not entry.volumes
     assert re.fullmatch(r"(SIG[A-Z0-9]+)?", entry.stop_signal)
     assert all(path.startswith("/") for path in entry.volumes.values())
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_is_dumped_can_be_restored_and_is_the_way_from_one_major_version_to_the_next(name: str) -> None:
+    entry = projects.CATALOG.service(name)
+    assert bool(entry.dump) == bool(entry.restore)
+    assert entry.volumes or not entry.dump
+    assert entry.dump or entry.data == "any" or entry.debian is None
+    for script in (part for part in (*entry.dump, *entry.restore) if "\n" in part):
+        read = subprocess.run(["sh", "-n"], input=script, capture_output=True, text=True)
+        assert (read.returncode, read.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", SERVICES)

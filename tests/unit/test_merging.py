@@ -10,7 +10,7 @@ import pytest
 
 from devenv import lockfile, merging
 from devenv.errors import LockfileConflict, LockfileError
-from devenv.model.pins import LayerRequest, Lockfile, Pins
+from devenv.model.pins import LayerRequest, Lockfile, Pins, SeedPin
 from devenv.model.project import StackRequest
 from tests import projects
 
@@ -155,3 +155,11 @@ def test_without_gits_two_sides_there_is_a_named_error(conflict: Path) -> None:
     git(conflict, "add", lockfile.NAME)
     with pytest.raises(LockfileError, match="git does not have them any more"):
         merging.merged(conflict)
+
+
+def test_the_hash_of_a_seed_that_one_side_has_stays(tmp_path: Path) -> None:
+    plain, sown = Lockfile("1" * 64, {}), Lockfile("1" * 64, {}, SeedPin("db/seed", "2" * 64))
+    for number, sides in enumerate(((plain, sown), (sown, replace(plain, meaning="3" * 64)))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert merging.merged(conflicting(folder, *sides)).seed == sown.seed
