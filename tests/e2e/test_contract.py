@@ -46,10 +46,18 @@ ASKED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "valkey": (("ping",), "PONG"),
     "varnish": (("ping",), "PONG"),
 }
-# The official image's entrypoint has this as a function that files of `initdb.d` may call.
-PROCESS_SQL = b"""#!/bin/sh
-MYSQL_PWD=$MARIADB_ROOT_PASSWORD exec mariadb --no-defaults --protocol=socket --user=root "$@"
-"""
+# What official images have and ours do not: a function that files of `initdb.d` may call, an entrypoint of that name.
+PROGRAMS: Mapping[str, tuple[str, bytes]] = {
+    "mariadb": (
+        "/usr/local/bin/docker_process_sql",
+        b"""#!/bin/sh
+MYSQL_PWD=${MARIADB_ROOT_PASSWORD:-$(cat "$MARIADB_ROOT_PASSWORD_FILE")}
+export MYSQL_PWD
+exec mariadb --no-defaults --protocol=socket --user=root "$@"
+""",
+    ),
+    "rabbitmq": ("/usr/local/bin/docker-entrypoint.sh", b'#!/bin/sh\nexec "$@"\n'),
+}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +70,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
         made.run("lock")
         images = _images(workspace.load(made.folder, machine), engine)
     with checkouts.small(folder / "used", text=f'name = "{{name}}"\nimages = "registry"\n{services}') as used:
-        made_here = [images["mariadb"].reference, _pinned(used, images, machine, engine)["mariadb"]]
+        pinned = _pinned(used, images, machine, engine)
+        made_here = [name for one in PROGRAMS for name in (images[one].reference, pinned[one])]
         try:
             used.run("up", "-d", "--frozen")
             yield used
@@ -82,8 +91,7 @@ def _images(made: Workspace, engine: DockerEngine) -> dict[str, Image]:
         if environment.present(engine, image) is None:
             Supply(engine, made.machine, silence, print).build(image)
     found = {container.unit: images[container.image] for container in blueprint.containers}
-    grown = _with_program(found["mariadb"], "/usr/local/bin/docker_process_sql", PROCESS_SQL, engine)
-    return found | {"mariadb": grown}
+    return found | {name: _with_program(found[name], *program, engine) for name, program in PROGRAMS.items()}
 
 
 def _pinned(used: Checkout, images: Mapping[str, Image], machine: Machine, engine: DockerEngine) -> dict[str, str]:
