@@ -148,10 +148,10 @@ class Supply:
         builder = derived.Builder(self._engine, Store(self._machine.cache), fetch, self._present, self._report)
         return builder.image(image.source)
 
-    def _present(self, pin: RegistryPin) -> str:
-        """The name of a pinned image on the engine, pulled if it is not there."""
+    def _present(self, pin: RegistryPin, anew: bool = False) -> str:
+        """The name of a pinned image on the engine, pulled if it is not there, or is to be had anew."""
         name = blueprint_images.pulled(pin).reference
-        there = self._engine.image(name)
+        there = None if anew else self._engine.image(name)
         if there is None or there.config_digest != pin.config:
             self.pull(pin, name)
         return name

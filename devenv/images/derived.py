@@ -34,7 +34,7 @@ class Builder:
 
     Args:
         packages: Fetches packages: a path by each one's hash.
-        pulled: Brings a pinned image onto the engine and returns its name there.
+        pulled: Brings a pinned image onto the engine and returns its name there; with True, though it is there.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Builder:
         engine: Engine,
         store: Store,
         packages: Callable[[Sequence[Package]], Mapping[str, Path]],
-        pulled: Callable[[RegistryPin], str],
+        pulled: Callable[[RegistryPin, bool], str],
         report: Report,
     ) -> None:
         self._engine = engine
@@ -60,8 +60,13 @@ class Builder:
         """
         key = images.derived_key(recipe)
         with self._store.claim(key, self._engine.info.address):
-            base = self._pulled(recipe.base)
-            config, below = self._base(base, recipe.base)
+            base = self._pulled(recipe.base, False)
+            try:
+                config, below = self._base(base, recipe.base)
+            except ImageError:
+                # Engines with the containerd image store can lose parts of an image, and still list it.
+                base = self._pulled(recipe.base, True)
+                config, below = self._base(base, recipe.base)
             top = self._store.find(key) or self._build(key, recipe, base, below)
         return _config(recipe, key, config, (*below, top)), (*below, top)
 
@@ -104,7 +109,9 @@ class Builder:
         owner = instance(self._store)
         name = f"{owner}-{key[:12]}"
         install.remove(self._engine, name)
-        others = {render.argument(number): self._pulled(pin) for number, (pin, _) in enumerate(recipe.copied, start=1)}
+        others = {
+            render.argument(number): self._pulled(pin, False) for number, (pin, _) in enumerate(recipe.copied, start=1)
+        }
         try:
             arguments = {"BASE": base} | others
             with transfers.naming(f"the image of `{recipe.name}` could not be built"):

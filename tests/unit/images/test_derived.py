@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -94,6 +94,9 @@ class World:
     packages: dict[str, Path] = field(default_factory=dict)
     wanted: list[Sequence[Package]] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
+    pulls: list[RegistryPin] = field(default_factory=list)
+    mend: Callable[[], object] = list
+    """What a pull does to an image that is there already."""
     base: tuple[Blob, ...] = field(init=False)
     config: bytes = field(init=False)
 
@@ -135,7 +138,10 @@ class World:
             self.wanted.append(wanted)
             return self.packages
 
-        def pulled(pin: RegistryPin) -> str:
+        def pulled(pin: RegistryPin, anew: bool) -> str:
+            if anew:
+                self.pulls.append(pin)
+                self.mend()
             return BASE_NAME if pin == self.pin else f"localhost/devenv/{pin.reference}"
 
         return Builder(self.engine, self.store, fetch, pulled, self.reports.append).image(recipe)
@@ -269,6 +275,21 @@ def test_a_base_of_equal_layers_is_taken_as_it_is(world: World) -> None:
     world.engine.load(pack.archive(world.config, twice, BASE_NAME))
     _, blobs = world.build(world.recipe())
     assert [one.sha256 for one in blobs[:-1]] == [one.sha256 for one in twice]
+
+
+def test_a_base_of_which_the_engine_has_lost_a_part_is_pulled_anew(world: World) -> None:
+    whole = world.base[1].path.read_bytes()
+    recipe = world.recipe(world.package("git"))
+    world.base[1].path.write_bytes(whole.replace(b"base\0", b"bass\0"))
+    world.engine.load(pack.archive(world.config, world.base, BASE_NAME))
+
+    def mend() -> None:
+        world.base[1].path.write_bytes(whole)
+        world.engine.load(pack.archive(world.config, world.base, BASE_NAME))
+
+    world.mend = mend
+    world.build(recipe)
+    assert world.pulls == [world.pin]
 
 
 def test_a_damaged_base_is_refused_with_the_remedy_and_nothing_is_built(world: World) -> None:
