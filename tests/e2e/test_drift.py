@@ -27,6 +27,13 @@ port = {{port}}
 env = {{{{ LEVEL = "info", API_TOKEN = "c4n4ry" }}}}
 ready = {{{{ http = "/", port = 80 }}}}
 """
+ALONE = """\
+name = "{name}"
+images = "debian"
+
+[apps.web]
+run = "sleep infinity"
+"""
 # Built here, of two layers: fast to make once more.
 BUILT = """\
 name = "{name}"
@@ -160,19 +167,28 @@ def test_an_image_built_here_is_proved_and_a_bit_changed_in_its_cached_package_i
     assert damage.startswith(f"the cached package `redis-server` {package.version} is damaged: its hash is ")
 
 
-def test_an_image_with_one_more_byte_in_one_file_is_found_and_the_path_named(built: Checkout, tmp_path: Path) -> None:
-    reference = built.run("render", "--stdout").out.split('image: "')[1].split('"')[0]
-    (tmp_path / "Dockerfile").write_text(f"FROM {reference}\nUSER 0:0\nRUN echo >>/etc/redis/redis.conf\n")
-    original = built.docker("image", "inspect", "-f", "{{.Id}}", reference).strip()
-    built.docker("build", "-q", "--network", "none", "-t", reference, str(tmp_path))
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Checkout]:
+    """A project with an app, whose image no other project has: a service's is everybody's, and used by tests beside."""
+    with checkouts.small(tmp_path / "alone", text=ALONE) as checkout:
+        checkout.run("up", "-d")
+        yield checkout
+
+
+def test_an_image_with_one_more_byte_in_one_file_is_found_and_the_path_named(alone: Checkout, tmp_path: Path) -> None:
+    reference = alone.run("render", "--stdout").out.split('image: "')[1].split('"')[0]
+    assert alone.name in reference
+    (tmp_path / "Dockerfile").write_text(f"FROM {reference}\nUSER 0:0\nRUN echo >>/etc/issue\n")
+    original = alone.docker("image", "inspect", "-f", "{{.Id}}", reference).strip()
+    alone.docker("build", "-q", "--network", "none", "-t", reference, str(tmp_path))
     try:
-        ran = built.run("verify", check=False)
+        ran = alone.run("verify", check=False)
     finally:
-        built.docker("tag", original, reference)
+        alone.docker("tag", original, reference)
     assert ran.code == 1
     assert "not what its pin says" in ran.out
-    assert "    /etc/redis/redis.conf: content" in ran.out
-    assert "/usr/bin/redis-server" not in ran.out
+    assert "    /etc/issue: content" in ran.out
+    assert "/usr/bin/perl" not in ran.out
 
 
 def test_an_image_of_a_registry_is_proved_by_its_registry(up: Checkout) -> None:
