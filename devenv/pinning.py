@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devenv import blueprint, lockfile, seeds, supply, workspace
+from devenv import blueprint, lockfile, supply, workspace
 from devenv.lockfile import wanted
 from devenv.model.pins import Layer, LayerRequest, Lockfile, Pins, RegistryPin
 from devenv.model.progress import Report
@@ -32,6 +32,9 @@ def complete(
     Args:
         architectures: All that the lockfile is to cover.
     """
+    # Each `up` imports this module, and hardly ever locks.
+    from devenv import seeds
+
     asked = wanted.of(project.project, project.entries)
     seed = seeds.lock(project, previous)
     if not asked:

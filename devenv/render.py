@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv import blueprint, catalog, dockerfile
+from devenv import blueprint, catalog
 from devenv import files as disk
 from devenv.blueprint import hashing
 from devenv.errors import DevenvError
@@ -125,6 +125,8 @@ def base_dockerfile(recipe: DerivedRecipe) -> str:
 
 def _pinned_dockerfile(recipe: DockerfileRecipe) -> str:
     """A Dockerfile of the project with every image by its digest."""
+    from devenv import dockerfile
+
     names = {image: _pinned(pin) for image, pin in recipe.bases.items()}
     text = dockerfile.parse(recipe.text, recipe.dockerfile).rewritten(names)
     mark = f"# Made by devenv from {quoted(recipe.dockerfile)} and devenv.lock: what `devenv up` builds.\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import posixpath
 
-from devenv import catalog, dockerfile, lockfile
-from devenv.blueprint import context, hashing, substitute
+from devenv import catalog, lockfile
+from devenv.blueprint import hashing, substitute
 from devenv.catalog import Catalog
 from devenv.errors import LockfileError
 from devenv.lockfile import wanted
@@ -132,6 +132,10 @@ def _derived(name: str, project: Project, app: App, entries: Catalog, pins: Pins
 
 
 def _by_dockerfile(project: Project, service: Service, name: str, pins: Pins | None) -> Image:
+    # Few projects have one, and all wait for what is imported.
+    from devenv import dockerfile
+    from devenv.blueprint import context
+
     written = dockerfile.read(project.root, name)
     recipe = DockerfileRecipe(
         name=f"{project.name}-{service.name}",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from devenv import dockerfile, toml
+from devenv import toml
 from devenv.config import border, size
 from devenv.config.findings import Findings, listed
 from devenv.config.shape import as_text, kind
@@ -194,6 +194,8 @@ def _check_dockerfile(table: Mapping[str, Any], root: Path, keys: toml.Keys, fou
     if "context" in table:
         _check_path(_context(table), "folder", root, (*keys, "context"), found)
     if not found.is_broken((*keys, "dockerfile")):
+        from devenv import dockerfile
+
         try:
             dockerfile.read(root, name)
         except DevenvError as error:

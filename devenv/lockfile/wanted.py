@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
-from devenv import catalog, dockerfile, reference
+from devenv import catalog, reference
 from devenv.catalog import Catalog
 from devenv.errors import DevenvError
 from devenv.model.catalog import EntryRegistry, ServiceEntry, StackEntry
@@ -150,6 +150,8 @@ def app_layers(project: Project, app: App, entries: Catalog) -> tuple[LayerReque
 def _images(project: Project, entries: Catalog) -> Iterator[str]:
     for service in project.services:
         if service.dockerfile is not None:
+            from devenv import dockerfile
+
             yield from dockerfile.read(project.root, service.dockerfile).images
         elif service.origin == "registry":
             yield service_image(service, entries)
