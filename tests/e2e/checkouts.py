@@ -130,12 +130,17 @@ class Checkout:
 def small(folder: Path, *, engine: str | None = None, text: str = SMALL) -> Iterator[Checkout]:
     """A project that needs only a few packages."""
     name, port = f"small-{uuid.uuid4().hex[:6]}", ports.free()
+    write_small(folder, name, port, text=text)
+    with _cleaned(Checkout(folder, name, port, engine)) as checkout:
+        yield checkout
+
+
+def write_small(folder: Path, name: str, port: int, *, text: str = SMALL) -> None:
+    """The files of such a project."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "devenv.toml").write_text(text.format(name=name, port=port))
     (folder / "server.pl").write_text(SERVER)
     (folder / "greeting.txt").write_text("hello")
-    with _cleaned(Checkout(folder, name, port, engine)) as checkout:
-        yield checkout
 
 
 def in_mode(mode: str, text: str = SMALL) -> str:
