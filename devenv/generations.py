@@ -48,7 +48,7 @@ def paths(project: Workspace, service: Service) -> dict[str, str]:
 
 def volumes(project: Workspace, service: Service, generation: int) -> dict[str, str]:
     """What the engine calls a service's volumes, by their own names."""
-    instance = project.project.name
+    instance = project.instance
     return {name: containers.volume(service, instance, name, generation) for name in paths(project, service)}
 
 

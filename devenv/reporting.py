@@ -86,7 +86,7 @@ class Contrast:
 def make(project: Workspace, engine: Engine) -> Report:
     """Report on this machine."""
     info = engine.info
-    observed = engine.observe(project.project.name)
+    observed = engine.observe(project.instance)
     wanted = workspace.resolve(project, info.architecture, copies=workspace.copies_recorded(project, engine.address))
     lock = lockfile.read(project.folder)
     return Report(

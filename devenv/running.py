@@ -21,11 +21,11 @@ def containers(project: Workspace, engine: Engine, units: Sequence[str] = ()) ->
     """
     for name in units:
         known(project, name)
-    observed = engine.observe(project.project.name)
+    observed = engine.observe(project.instance)
     workspace.guard(project, observed)
     found = tuple(one for one in observed.containers if not units or unit(one) in units)
     if not found:
-        raise NotReady(f"`{project.project.name}` is not up", hint="run `devenv up`")
+        raise NotReady(f"`{project.instance}` is not up", hint="run `devenv up`")
     return tuple(sorted(found, key=lambda one: one.name))
 
 

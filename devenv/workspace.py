@@ -51,6 +51,11 @@ class Workspace:
     machine: Machine
     is_alone: bool = False
 
+    @property
+    def instance(self) -> str:
+        """The name that prefixes every resource of this checkout."""
+        return self.project.name
+
 
 def load(start: Path, machine: Machine, *, profile: str | None = None) -> Workspace:
     """Read the project that `start` lies in.
@@ -162,7 +167,7 @@ def placement(workspace: Workspace, *, copies: bool = False) -> Placement:
     """What this machine and checkout add; host ports and a key for secrets are chosen and recorded where missing."""
     machine = workspace.machine
     return Placement(
-        instance=workspace.project.name,
+        instance=workspace.instance,
         folder=str(workspace.folder),
         user=machine.user,
         ports=_ports(workspace),
@@ -177,7 +182,7 @@ def placement(workspace: Workspace, *, copies: bool = False) -> Placement:
 
 def nowhere(workspace: Workspace) -> Placement:
     """A place on no machine in particular, for checks: nothing is chosen and nothing recorded."""
-    return Placement(workspace.project.name, str(workspace.folder))
+    return Placement(workspace.instance, str(workspace.folder))
 
 
 def guard(workspace: Workspace, observed: Observed) -> None:
@@ -191,7 +196,7 @@ def guard(workspace: Workspace, observed: Observed) -> None:
         folder = found.get(labels.FOLDER, str(workspace.folder))
         if folder != str(workspace.folder) and (Path(folder) / config.NAME).is_file():
             raise Conflict(
-                f"an environment named `{workspace.project.name}` belongs to `{folder}`",
+                f"an environment named `{workspace.instance}` belongs to `{folder}`",
                 hint=f'run `devenv down` there, or set another `name = "…"` in `{config.LOCAL_NAME}` here',
             )
 

@@ -94,5 +94,5 @@ def locked(project: Workspace, engine: Engine) -> Iterator[None]:
     def tell(holder: object) -> None:
         screen.say(f"waiting for {holder}")
 
-    with lock.hold(project.machine, engine.info.address, project.project.name, patience=PATIENCE, tell=tell):
+    with lock.hold(project.machine, engine.info.address, project.instance, patience=PATIENCE, tell=tell):
         yield

@@ -37,7 +37,7 @@ class ContrastResult:
 
 def run(project: Workspace, engine: Engine) -> DiffResult:
     """Compare blueprint and containers."""
-    observed = engine.observe(project.project.name)
+    observed = engine.observe(project.instance)
     workspace.guard(project, observed)
     copies = workspace.copies_recorded(project, engine.address)
     wanted = workspace.resolve(project, engine.info.architecture, copies=copies)

@@ -38,7 +38,7 @@ def run(
     Raises:
         Conflict: It is not, and nothing forces it.
     """
-    instance = project.project.name
+    instance = project.instance
     observed = engine.observe(instance)
     workspace.guard(project, observed)
     left = _left_inside(project, engine, background, observed, volumes=volumes)
@@ -64,7 +64,7 @@ def run(
 
 def stop(project: Workspace, engine: Engine, background: Background, *, tell: Tell) -> None:
     """Stop the containers and keep them, as ^C does."""
-    observed = engine.observe(project.project.name)
+    observed = engine.observe(project.instance)
     workspace.guard(project, observed)
     flushed = background.flush(PATIENCE)
     if flushed is not None and not flushed.done:

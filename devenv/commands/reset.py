@@ -42,7 +42,7 @@ def run(
     project: Workspace, engine: Engine, background: Background, services: Sequence[str], *, tell: Tell
 ) -> ResetResult:
     """Remove the containers and volumes of services; bring them up again where the environment is up."""
-    instance = project.project.name
+    instance = project.instance
     observed = engine.observe(instance)
     workspace.guard(project, observed)
     if generations.settle(project, engine, observed):

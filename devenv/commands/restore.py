@@ -64,7 +64,7 @@ def run(project: Workspace, engine: Engine, background: Background, what: Chosen
         DevenvError: The snapshot is damaged or does not fit, or something failed: the data is what it was.
     """
     store.verify(what.source, what.parts, tell)
-    instance = project.project.name
+    instance = project.instance
     observed = engine.observe(instance)
     workspace.guard(project, observed)
     if generations.settle(project, engine, observed):

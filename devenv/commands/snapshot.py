@@ -49,10 +49,10 @@ def save(project: Workspace, engine: Engine, name: str | None, services: Sequenc
     moment = datetime.datetime.now(datetime.UTC)
     name = name or moment.strftime("%Y-%m-%d-%H%M%S")
     store.refuse_taken(project.folder, name)
-    observed = engine.observe(project.project.name)
+    observed = engine.observe(project.instance)
     workspace.guard(project, observed)
     if generations.settle(project, engine, observed):
-        observed = engine.observe(project.project.name)
+        observed = engine.observe(project.instance)
     copies = workspace.copies_recorded(project, engine.address)
     wanted = workspace.resolve(project, engine.info.architecture, copies=copies)
     saving = Saving(project, engine, wanted, observed, tell)

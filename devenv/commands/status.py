@@ -52,10 +52,10 @@ class StatusResult:
 
 def run(project: Workspace, engine: Engine, background: Background) -> StatusResult:
     """Compare what runs with the blueprint."""
-    observed = engine.observe(project.project.name)
+    observed = engine.observe(project.instance)
     workspace.guard(project, observed)
     sync, in_step = _sync(background, observed)
-    name = project.project.name
+    name = project.instance
     try:
         copies = workspace.copies_recorded(project, engine.address)
         wanted = workspace.resolve(project, _architecture(project, engine), copies=copies)

@@ -38,7 +38,7 @@ def status(background: Background) -> SyncResult:
     project, client = background.project, background.find()
     copies = client.copies if client is not None else workspace.copies_recorded(project, background.address)
     report = client.report() if client is not None else None
-    return SyncResult(project.project.name, copies, report, background.place.why() if client is None else None)
+    return SyncResult(project.instance, copies, report, background.place.why() if client is None else None)
 
 
 def pause(background: Background) -> None:

@@ -81,8 +81,9 @@ class DockerEngine:
             self._info = translate.info(self.endpoint.address, version)
         return self._info
 
-    def observe(self, instance: str) -> Observed:
-        query = {"filters": json.dumps({"label": [f"{labels.INSTANCE}={instance}"]})}
+    def observe(self, instance: str | None) -> Observed:
+        label = labels.INSTANCE if instance is None else f"{labels.INSTANCE}={instance}"
+        query = {"filters": json.dumps({"label": [label]})}
         containers = wire.check(self._get(wire.path("containers", "json", query=query | {"all": "1"}))).json
         networks = wire.check(self._get(wire.path("networks", query=query))).json
         volumes = wire.check(self._get(wire.path("volumes", query=query))).json["Volumes"]

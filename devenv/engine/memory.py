@@ -130,12 +130,16 @@ class MemoryEngine:
     def address(self) -> str:
         return self.info.address
 
-    def observe(self, instance: str) -> Observed:
-        with self._call("observe", instance):
+    def observe(self, instance: str | None) -> Observed:
+        def counts(one: Container | SeenObject) -> bool:
+            owner = _owner(one)
+            return bool(owner) if instance is None else owner == instance
+
+        with self._call("observe", instance or ""):
             return Observed(
-                containers=tuple(_seen(kept) for kept in self.containers.values() if _owner(kept.wanted) == instance),
-                networks=tuple(one for one in self.networks.values() if _owner(one) == instance),
-                volumes=tuple(one for one in self.volumes.values() if _owner(one) == instance),
+                containers=tuple(_seen(kept) for kept in self.containers.values() if counts(kept.wanted)),
+                networks=tuple(one for one in self.networks.values() if counts(one)),
+                volumes=tuple(one for one in self.volumes.values() if counts(one)),
             )
 
     def image(self, reference: str) -> SeenImage | None:

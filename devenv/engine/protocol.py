@@ -170,8 +170,8 @@ class Engine(Protocol):
         """Who answers, asked for once."""
         ...
 
-    def observe(self, instance: str) -> Observed:
-        """Everything that carries this instance's label; containers with their state, running or not."""
+    def observe(self, instance: str | None) -> Observed:
+        """Everything with this instance's label, or with any instance's for None; containers running or not."""
         ...
 
     def image(self, reference: str) -> SeenImage | None:

@@ -58,7 +58,7 @@ class Background:
         self.project = project
         self.address = address
         self._profile = profile
-        self.place = place.of(project.machine, address, project.project.name)
+        self.place = place.of(project.machine, address, project.instance)
 
     def find(self) -> Client | None:
         """The process, when one runs; costs next to nothing when none does."""

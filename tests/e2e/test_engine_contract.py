@@ -226,6 +226,11 @@ def test_observe_tells_nothing_of_other_instances(lab: Lab) -> None:
     assert lab.engine.observe(f"{lab.instance}-other").volumes == ()
 
 
+def test_observe_of_no_instance_in_particular_tells_of_all(lab: Lab) -> None:
+    lab.engine.create(Volume(lab.name("data"), lab.labels))
+    assert lab.name("data") in {one.name for one in lab.engine.observe(None).volumes}
+
+
 @pytest.mark.parametrize("kind", ["container", "network", "volume"])
 def test_creating_what_exists_adopts_it(lab: Lab, kind: str) -> None:
     resource = a_resource(lab, kind)
