@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from devenv import config, generations, identity, lockfile, plan, render, secrets, supply, workspace
-from devenv.blueprint.containers import USERS
+from devenv.blueprint.mounts import USERS
 from devenv.engine import apply, passwd, ports, readiness
 from devenv.engine.apply import StepEvent
 from devenv.engine.protocol import Engine, SeenImage

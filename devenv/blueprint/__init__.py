@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from devenv import catalog
-from devenv.blueprint import containers, hashing, hidden, images
+from devenv.blueprint import apps, hashing, hidden, images, mounts, scripts, services
 from devenv.blueprint.hidden import Hidden, Value
 from devenv.catalog import Catalog
 from devenv.model import labels
@@ -53,13 +53,13 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
     units: dict[str, Container] = {}
     for service in project.services:
         image = found.setdefault(f"service {service.name}", images.for_service(project, service, entries, pins))
-        units[service.name] = containers.for_service(project, service, entries, image, placement)
+        units[service.name] = services.for_service(project, service, entries, image, placement)
     for app in project.apps:
         image = found.setdefault(f"app {app.name}", images.for_app(project, app, entries, pins))
         if placement.copies:
-            units.setdefault(containers.files_unit(project, app), containers.for_files(project, app, image, placement))
+            units.setdefault(apps.files_unit(project, app), apps.for_files(project, app, image, placement))
         provided = variables(project, entries, needs(project, app))
-        units[app.name] = containers.for_app(project, app, entries, image, placement, provided)
+        units[app.name] = apps.for_app(project, app, entries, image, placement, provided)
     return Blueprint(
         project=project.name,
         instance=placement.instance,
@@ -77,7 +77,7 @@ def needs(project: Project, app: App) -> tuple[Service, ...]:
 
 
 def variables(
-    project: Project, entries: Catalog, services: tuple[Service, ...], ports: Mapping[str, int] | None = None
+    project: Project, entries: Catalog, chosen: tuple[Service, ...], ports: Mapping[str, int] | None = None
 ) -> dict[str, Value]:
     """What services provide, the later of two of a kind under names with its own name in front.
 
@@ -85,10 +85,10 @@ def variables(
         ports: Host ports by `<service>/<port>`: the variables for programs on the host; None: for apps.
     """
     merged: dict[str, Value] = {}
-    for service in services:
+    for service in chosen:
         here = {} if ports is None else _ports_of(service, ports)
         host = service.name if ports is None else "127.0.0.1"
-        provided = containers.provides(project, service, entries, host=host, ports=here)
+        provided = services.provides(project, service, entries, host=host, ports=here)
         prefix = f"{service.name.upper().replace('-', '_')}_" if merged.keys() & provided.keys() else ""
         merged |= {prefix + key: value for key, value in provided.items()}
     return merged
@@ -99,17 +99,21 @@ def secrets(project: Project, entries: Catalog) -> dict[str, dict[str, Hidden]]:
     found: dict[str, dict[str, Hidden]] = {}
     for service in project.services:
         if service.use is not None:
-            env = containers.variables(project, service, entries.service(service.use))
+            env = services.variables(project, service, entries.service(service.use))
             found[service.name] = hidden.only(env)
     for app in project.apps:
-        found[app.name] = containers.app_secrets(app, variables(project, entries, needs(project, app)))
+        found[app.name] = apps.app_secrets(app, variables(project, entries, needs(project, app)))
     return {name: own for name, own in found.items() if own}
 
 
 def inside(project: Project, entries: Catalog, unit: str) -> tuple[str, ...]:
     """What a command in a running container begins with to have the variables that the container's own program has."""
+    own = secrets(project, entries).get(unit, {})
     service = next((one for one in project.services if one.name == unit), None)
-    return containers.inside(service, secrets(project, entries).get(unit, {}), entries)
+    if service is None:
+        return scripts.exported(mounts.APP_SECRETS) if own else ()
+    entry = entries.service(service.use) if service.use else None
+    return scripts.exported(mounts.SECRETS_INSIDE) if entry is not None and services.are_exported(own, entry) else ()
 
 
 def service_ports(project: Project, entries: Catalog) -> dict[str, int | None]:
@@ -165,7 +169,7 @@ def _data(project: Project, entries: Catalog, placement: Placement) -> dict[str,
             entry = entries.service(service.use)
             own = _versions(project, service, entry) | _secrets(project, service, entry, placement)
             generation = placement.generations.get(service.name, 1)
-            found |= {containers.volume(service, placement.instance, name, generation): own for name in entry.volumes}
+            found |= {services.volume(service, placement.instance, name, generation): own for name in entry.volumes}
     return found
 
 
@@ -179,7 +183,7 @@ def _versions(project: Project, service: Service, entry: ServiceEntry) -> dict[s
 
 def _secrets(project: Project, service: Service, entry: ServiceEntry, placement: Placement) -> dict[str, str]:
     """Where not every password does: fingerprints of the secrets that the data keeps, by option."""
-    used = {name for one in hidden.only(containers.variables(project, service, entry)).values() for name in one.secrets}
+    used = {name for one in hidden.only(services.variables(project, service, entry)).values() for name in one.secrets}
     kept = {name: f"{service.name}.{name}" for name, option in entry.options.items() if option.kept}
     found = {name: placement.secrets[one] for name, one in kept.items() if one in used and one in placement.secrets}
     if not found:
@@ -222,12 +226,12 @@ def _labelled(container: Container, placement: Placement) -> Container:
     return replace(container, labels=_common(placement) | own, config_hash=config)
 
 
-def _copied(container: Container, mounts: Iterable[Mount]) -> dict[str, str]:
+def _copied(container: Container, copied: Iterable[Mount]) -> dict[str, str]:
     """Hashes of the project's own files among those: a mounted one shows a change by itself, a copied one does not.
 
     The machine's are named by what they hold, secrets have fingerprints, and passwd is made only when the container is.
     """
-    others = {containers.USERS, containers.CERTIFICATES}
+    others = {mounts.USERS, mounts.CERTIFICATES}
     secret = {one.source for one in container.secrets}
-    own = (mount for mount in mounts if mount.target not in others and mount.source not in secret)
+    own = (mount for mount in copied if mount.target not in others and mount.source not in secret)
     return {mount.target: hashlib.sha256(Path(mount.source).read_bytes()).hexdigest() for mount in own}
