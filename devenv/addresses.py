@@ -23,14 +23,16 @@ class Address:
 
 def of(wanted: Blueprint) -> tuple[Address, ...]:
     """Every published port, the apps' first."""
+    behind = {port: one for one in wanted.containers for port in one.behind}
     found = [
         Address(
-            container.unit,
-            f"{'http://' if container.kind == 'app' else ''}{port.address}:{port.host}",
+            owner.unit,
+            f"{'http://' if owner.kind == 'app' else ''}{port.address}:{port.host}",
             port.container,
-            container.kind,
+            owner.kind,
         )
         for container in wanted.containers
         for port in container.ports
+        for owner in [behind.get(port.container, container) if container.kind == "balancer" else container]
     ]
     return tuple(sorted(found, key=lambda one: one.kind))

@@ -52,7 +52,7 @@ def known(project: Workspace, name: str) -> None:
     Raises:
         UsageError: With the nearest name that is.
     """
-    names = [one.name for one in project.project.apps] + [one.name for one in project.project.services]
+    names = [one.name for one in project.project.apps] + [one.name for one in project.project.pinned]
     if name not in names:
         error = catalog.unknown("app or service", name, names)
         raise UsageError(error.message, hint=error.hint)

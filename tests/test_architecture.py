@@ -23,6 +23,7 @@ LAYERS = (
     (
         *(
             "addresses",
+            "balancing",
             "drift",
             "editing",
             "environment",

@@ -6,19 +6,19 @@ import graphlib
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from devenv import catalog
-from devenv.blueprint import apps, hashing, hidden, images, mounts, scripts, services
+from devenv.blueprint import apps, balancer, hashing, hidden, images, mounts, scripts, services
 from devenv.blueprint.hidden import Hidden, Value
 from devenv.catalog import Catalog
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Image, Mount, Network, Placement, Volume
 from devenv.model.catalog import ServiceEntry
 from devenv.model.pins import Pins
-from devenv.model.project import App, Project, Service
+from devenv.model.project import BALANCER, App, Project, Service
 
 COMPOSE_FILE = ".devenv/compose.yaml"
 
@@ -51,6 +51,10 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
     """
     found: dict[str, Image] = {}
     units: dict[str, Container] = {}
+    numbers: dict[str, int] = {}
+    if project.balancer is not None and balancer.apps(project, placement):
+        image = found.setdefault(f"service {BALANCER}", images.for_service(project, project.balancer, entries, pins))
+        units[BALANCER] = balancer.make(project, image, placement)
     for service in project.services:
         image = found.setdefault(f"service {service.name}", images.for_service(project, service, entries, pins))
         units[service.name] = services.for_service(project, service, entries, image, placement)
@@ -60,6 +64,7 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
             units.setdefault(apps.files_unit(project, app), apps.for_files(project, app, image, placement))
         provided = variables(project, entries, needs(project, app))
         units[app.name] = apps.for_app(project, app, entries, image, placement, provided)
+        numbers[app.name] = balancer.replicas(project, app, placement)
     return Blueprint(
         project=project.name,
         instance=placement.instance,
@@ -67,7 +72,11 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
         images=tuple({image.reference: image for image in found.values()}.values()),
         network=_network(placement),
         volumes=_volumes(placement, units.values(), _data(project, entries, placement)),
-        containers=tuple(_labelled(units[name], placement) for name in _ordered(units)),
+        containers=tuple(
+            replica
+            for name in _ordered(units)
+            for replica in _replicas(_labelled(units[name], placement), numbers.get(name, 1))
+        ),
     )
 
 
@@ -204,6 +213,8 @@ def _labelled(container: Container, placement: Placement) -> Container:
     """Add the labels that tell devenv and compose what this container is, the hash of its configuration included."""
     parts = {name: hashing.of(getattr(container, name))[:8] for name in _FIXED}
     copied = [mount for mount in container.mounts if mount.kind == "copy"]
+    if container.restart != "no":
+        parts["restart"] = hashing.of(container.restart)[:8]
     if copied:
         parts["mounts"] = hashing.of([container.mounts, _copied(container, copied)])[:8]
     config = hashing.of(parts)
@@ -224,6 +235,15 @@ def _labelled(container: Container, placement: Placement) -> Container:
     if copied:
         own[labels.COPIED] = json.dumps([mount.target for mount in copied], separators=(",", ":"))
     return replace(container, labels=_common(placement) | own, config_hash=config)
+
+
+def _replicas(container: Container, number: int) -> Iterator[Container]:
+    """So many of it, equal but for name and number."""
+    yield container
+    for replica in range(2, number + 1):
+        name = f"{container.name.removesuffix('-1')}-{replica}"
+        own = dict(container.labels) | {labels.COMPOSE_NUMBER: str(replica)}
+        yield replace(container, name=name, replica=replica, labels=own)
 
 
 def _copied(container: Container, copied: Iterable[Mount]) -> dict[str, str]:

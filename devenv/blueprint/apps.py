@@ -6,11 +6,11 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import replace
 
-from devenv.blueprint import checks, hidden, images, mounts, scripts, setup, substitute
+from devenv.blueprint import balancer, checks, hidden, images, mounts, scripts, setup, substitute
 from devenv.blueprint.hidden import Hidden, Value
 from devenv.catalog import Catalog
 from devenv.model.blueprint import Container, Image, Mount, Placement, Port
-from devenv.model.project import App, Project
+from devenv.model.project import BALANCER, App, Project
 
 
 def for_app(
@@ -31,6 +31,8 @@ def for_app(
     if secrets:
         start = (*scripts.exported(mounts.APP_SECRETS, mounts.SECRETS_INSIDE), *start)
     ready = checks.ready_with(app.ready, scripts.exported(mounts.APP_SECRETS) if secrets else ())
+    balanced = balancer.is_balanced(project, app, placement)
+    ports = tuple(Port(port, placement.ports.get(f"{app.name}/{port}", port)) for port in app.ports)
     return Container(
         name=f"{placement.instance}-{app.name}-1",
         unit=app.name,
@@ -51,12 +53,18 @@ def for_app(
             *((Mount("tmpfs", "", mounts.SECRETS_INSIDE, owner=placement.user),) if secrets else ()),
         ),
         secrets=secrets,
-        ports=tuple(Port(port, placement.ports.get(f"{app.name}/{port}", port)) for port in app.ports),
-        needs=(*app.needs, files_unit(project, app)) if placement.copies else app.needs,
+        ports=() if balanced else ports,
+        needs=(
+            *app.needs,
+            *((files_unit(project, app),) if placement.copies else ()),
+            *((BALANCER,) if balanced else ()),
+        ),
         setup=bool(now.commands),
         readiness=checks.readiness((ready,) if ready else (), app.ports),
         health=checks.health(_app_health(replace(app, ready=ready), now)),
         limits=app.limits,
+        scales=balanced or app.replicas is not None or balancer.replicas(project, app, placement) > 1,
+        behind=app.ports if balanced else (),
     )
 
 

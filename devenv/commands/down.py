@@ -58,6 +58,7 @@ def run(
     done = environment.take_down(engine, observed, volumes=volumes, tell=tell, cause=cause)
     if volumes:
         background.forget()
+    workspace.record_replicas(project, dict.fromkeys(workspace.replicas(project)))
     kept = () if volumes else tuple(one.name for one in observed.volumes)
     return DownResult(instance, done.steps, kept)
 

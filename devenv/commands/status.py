@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from devenv import addresses, identity, lockfile, workspace
+from collections import Counter
+from dataclasses import replace
+
+from devenv import addresses, balancing, identity, lockfile, workspace
+from devenv.balancing import Serving
+from devenv.blueprint.balancer import backends
 from devenv.engine.protocol import Engine
 from devenv.errors import DevenvError, LockfileError
 from devenv.live import Background
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Observed, SeenContainer
 from devenv.values import dataclass
-from devenv.workspace import Workspace
+from devenv.workspace import Scaled, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,10 @@ class Row:
         state: `running`, `healthy`, `starting`, `unhealthy`, `exited`, `missing`, …
         detail: As the engine words it: `Up 3 minutes (healthy)`.
         current: Whether it is as `devenv.toml` and `devenv.lock` ask; None when that cannot be told.
+        address: In the instance's network.
+        balanced: As the balancer sees it: `up`, `down`; None where nothing tells.
+        requests: How many it answered, since the last scaling.
+        share: Of all requests to its app, from 0 to 1; None before the first.
     """
 
     unit: str
@@ -29,6 +38,11 @@ class Row:
     detail: str
     current: bool | None
     addresses: tuple[str, ...]
+    replica: int = 1
+    address: str = ""
+    balanced: str | None = None
+    requests: int | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,7 @@ class StatusResult:
         note: What keeps it from being compared with the project.
         sync: How files are kept equal, where they are copied.
         in_step: Whether they are.
+        scaled: Apps that run in another number than `devenv.toml` says.
     """
 
     instance: str
@@ -48,6 +63,7 @@ class StatusResult:
     note: str | None
     sync: str | None = None
     in_step: bool = True
+    scaled: tuple[Scaled, ...] = ()
 
 
 def run(project: Workspace, engine: Engine, background: Background) -> StatusResult:
@@ -59,8 +75,8 @@ def run(project: Workspace, engine: Engine, background: Background) -> StatusRes
     try:
         copies = workspace.copies_recorded(project, engine.address)
         wanted = workspace.resolve(project, _architecture(project, engine), copies=copies)
-        rows = tuple(_compared(wanted, observed))
-        return StatusResult(name, identity.current(project), rows, None, sync, in_step)
+        rows = tuple(_served(engine, wanted, _compared(wanted, observed)))
+        return StatusResult(name, identity.current(project), rows, None, sync, in_step, workspace.scaled(project))
     except LockfileError as error:
         return StatusResult(name, None, tuple(_unplanned(observed)), error.message, sync, in_step)
 
@@ -98,11 +114,42 @@ def _compared(wanted: Blueprint, observed: Observed) -> list[Row]:
     return rows + [_orphan(one, current=False) for one in seen.values()]
 
 
+def _served(engine: Engine, wanted: Blueprint, rows: list[Row]) -> list[Row]:
+    """With what the balancer tells of replicas; it is asked only where one runs."""
+    balancer = next((row for row in rows if row.kind == "balancer" and row.state == "running"), None)
+    if balancer is None:
+        return rows
+    units = {
+        one: container.unit for container in wanted.containers for one in backends(container.unit, container.behind)
+    }
+    told = balancing.serving(engine, balancer.container, units)
+    totals: Counter[str] = Counter()
+    for (unit, _), one in told.items():
+        totals[unit] += one.requests
+    return [_shared(row, told.get((row.unit, row.address)), totals[row.unit]) for row in rows]
+
+
+def _shared(row: Row, told: Serving | None, total: int) -> Row:
+    if told is None:
+        return row
+    share = told.requests / total if total else None
+    return replace(row, balanced=told.health, requests=told.requests, share=share)
+
+
 def _row(container: Container, seen: SeenContainer | None, urls: tuple[str, ...]) -> Row:
     if seen is None:
-        return Row(container.unit, container.kind, container.name, "missing", "", False, urls)
-    current = seen.labels.get(labels.CONFIG) == container.config_hash
-    return Row(container.unit, container.kind, seen.name, _state(seen), seen.status_text, current, urls)
+        return Row(container.unit, container.kind, container.name, "missing", "", False, urls, container.replica)
+    return Row(
+        unit=container.unit,
+        kind=container.kind,
+        container=seen.name,
+        state=_state(seen),
+        detail=seen.status_text,
+        current=seen.labels.get(labels.CONFIG) == container.config_hash,
+        addresses=urls,
+        replica=container.replica,
+        address=seen.address,
+    )
 
 
 def _unplanned(observed: Observed) -> list[Row]:

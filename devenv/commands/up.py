@@ -15,7 +15,7 @@ from devenv.errors import DevenvError, LockfileError
 from devenv.live import Background
 from devenv.model.blueprint import Blueprint, Step
 from devenv.values import dataclass
-from devenv.workspace import Workspace
+from devenv.workspace import Scaled, Workspace
 
 if TYPE_CHECKING:
     from devenv.live.client import Client
@@ -31,6 +31,7 @@ class UpResult:
     Args:
         environment: The environment id.
         locked: Whether the lockfile was written.
+        scaled: Apps that run in another number than `devenv.toml` says.
     """
 
     instance: str
@@ -39,6 +40,7 @@ class UpResult:
     kept: tuple[str, ...]
     addresses: tuple[Address, ...]
     locked: bool
+    scaled: tuple[Scaled, ...] = ()
 
 
 def run(
@@ -92,7 +94,15 @@ def _leave_copies(background: Background, tell: Tell) -> None:
 def _result(
     project: Workspace, wanted: Blueprint, steps: tuple[Step, ...], kept: tuple[str, ...], *, locked: bool
 ) -> UpResult:
-    return UpResult(wanted.instance, identity.current(project), steps, kept, addresses.of(wanted), locked)
+    return UpResult(
+        instance=wanted.instance,
+        environment=identity.current(project),
+        steps=steps,
+        kept=kept,
+        addresses=addresses.of(wanted),
+        locked=locked,
+        scaled=workspace.scaled(project),
+    )
 
 
 def _lock(project: Workspace, architecture: str, tell: Tell, *, frozen: bool) -> bool:

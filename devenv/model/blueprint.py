@@ -11,7 +11,11 @@ from devenv.model.project import Limits
 from devenv.values import dataclass
 
 MountKind = Literal["bind", "volume", "tmpfs", "copy"]
-ContainerKind = Literal["app", "service", "files"]
+ContainerKind = Literal["app", "service", "files", "balancer"]
+Restart = Literal["no", "on-failure"]
+
+LATER: Mapping[str, bool] = {"later": True}
+"""Of fields that came after the first: while they have their defaults, the hashes of before stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,8 @@ class Container:
         setup: Whether the start script runs setup commands before `run`; its log then tells when that is done.
         needs: Units that must be ready before this one starts.
         stop_grace: Seconds between the stop signal and SIGKILL.
+        scales: Whether there may be several of it.
+        behind: Ports of its own that the balancer publishes in its place.
         config_hash: SHA-256 of everything above and below that the engine fixes at creation; set by `blueprint`.
     """
 
@@ -164,6 +170,13 @@ class Container:
     stop_grace: int = 10
     labels: Mapping[str, str] = field(default_factory=dict)
     config_hash: str = ""
+    scales: bool = field(default=False, metadata=LATER)
+    behind: tuple[int, ...] = field(default=(), metadata=LATER)
+
+    @property
+    def restart(self) -> Restart:
+        """When the engine starts it again by itself: what traffic goes to must not stay away."""
+        return "on-failure" if self.behind or self.kind == "balancer" else "no"
 
     @property
     def is_attached(self) -> bool:
@@ -242,6 +255,7 @@ class Placement:
         copies: Whether apps' folders are copied into volumes rather than mounted from the host.
         secrets: Fingerprints by `<service>.<option>`.
         generations: Which generation of its volumes a service has, by its name; 1 for those that are not in it.
+        replicas: How many of an app run here, in place of what `devenv.toml` says.
     """
 
     instance: str
@@ -254,6 +268,7 @@ class Placement:
     copies: bool = False
     secrets: Mapping[str, Fingerprint] = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
+    replicas: Mapping[str, int] = field(default_factory=dict)
 
 
 # --- what is there, and the way to what must be ---
@@ -299,7 +314,7 @@ class Observed:
     volumes: tuple[SeenObject, ...] = ()
 
 
-StepVerb = Literal["build", "pull", "create", "start", "stop", "remove", "wait", "keep"]
+StepVerb = Literal["build", "pull", "create", "start", "drain", "stop", "remove", "wait", "keep"]
 StepKind = Literal["image", "network", "volume", "container"]
 
 
