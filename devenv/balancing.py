@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from typing import Literal
 
@@ -15,8 +14,6 @@ from devenv.values import dataclass
 JOIN, RELEASE = 5, 3
 """Seconds in which the balancer has heard of a new replica, and of one that is gone."""
 
-_ANSWERS = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
-
 
 @dataclass(frozen=True, slots=True)
 class Serving:
@@ -24,7 +21,7 @@ class Serving:
 
     Args:
         health: `up`, `down`, `maint`, as it is put there.
-        requests: Answered since the counters were cleared.
+        requests: Sent to it since the counters were cleared.
     """
 
     health: str
@@ -61,6 +58,8 @@ def serving(engine: Engine, name: str, backends: Mapping[str, str]) -> dict[tupl
     Args:
         backends: The unit of each backend; the requests of a unit's ports add up.
     """
+    import csv
+
     code, told = _run(engine, name, "tell")
     found: dict[tuple[str, str], Serving] = {}
     for row in csv.DictReader(told.removeprefix("# ").splitlines()) if code == 0 else ():
@@ -68,7 +67,8 @@ def serving(engine: Engine, name: str, backends: Mapping[str, str]) -> dict[tupl
         if unit is None or not address:
             continue
         before = found.get((unit, address))
-        requests = sum(int(row.get(column) or 0) for column in _ANSWERS)
+        # Not the counters of answers, `hrsp_2xx` and its like: they do not begin anew everywhere.
+        requests = int(row.get("stot") or 0)
         health = _worse(before.health if before else "up", _health(row.get("status") or ""))
         found[unit, address] = Serving(health, requests + (before.requests if before else 0))
     return found

@@ -181,24 +181,25 @@ def _orphans(
     for one in there:
         if one.name in wanted:
             continue
-        unit, running = one.labels.get(labels.UNIT), one.status in ("running", "restarting")
-        if unit not in units:
-            held = one.labels.get(labels.KIND) == "files"
-            cause = "files are no longer copied" if held else "no longer in `devenv.toml`"
-            yield Step("remove", "container", one.name, cause, unit=unit)
-            continue
-        mine = [Step("remove", "container", one.name, FEWER, unit=unit)]
-        if running:
-            mine.insert(0, Step("stop", "container", one.name, FEWER, unit=unit))
-        if running and unit in balanced:
+        unit, cause = one.labels.get(labels.UNIT), orphaned(one, units)
+        running = one.status in ("running", "restarting")
+        mine = [Step("remove", "container", one.name, cause, unit=unit)]
+        if unit is not None and unit in units and running:
+            mine.insert(0, Step("stop", "container", one.name, cause, unit=unit))
+        if unit is not None and unit in balanced and running:
             after = (rolled[unit],) if unit in rolled else ()
-            mine.insert(0, Step("drain", "container", one.name, FEWER, after, unit))
+            mine.insert(0, Step("drain", "container", one.name, cause, after, unit))
         yield from _ordered(mine, [])
 
 
-# --- replicas ---
+def orphaned(seen: SeenContainer, units: Collection[str]) -> str:
+    """Why a container is not wanted any more, which are of these units."""
+    if seen.labels.get(labels.UNIT) in units:
+        return "fewer replicas are wanted"
+    return "files are no longer copied" if seen.labels.get(labels.KIND) == "files" else "no longer in `devenv.toml`"
 
-FEWER = "fewer replicas are wanted"
+
+# --- replicas ---
 
 
 def _balanced(

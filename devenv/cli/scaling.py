@@ -18,7 +18,7 @@ def scale(
 ) -> None:
     """Set how many containers of an app run in this checkout, until `down`.
 
-    Apps with ports stand behind a balancer: new ones get requests when they are ready, leaving ones answer theirs first.
+    Behind the balancer, new ones get requests when they are ready, and leaving ones answer theirs first.
     """
     from devenv.commands import scale as command
     from devenv.ui import progress

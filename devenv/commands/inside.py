@@ -45,6 +45,7 @@ def execute(
     Where files are copied, it sees what was changed outside before, and what it changes is outside when it has ended.
     """
     container = running.one(project, engine, unit)
+    unit = running.replica_of(project, unit) or unit
     argv = (*blueprint.inside(project.project, project.entries, unit), *argv)
     copies = workspace.copies_recorded(project, engine.address)
     bring_out = live.in_step(background, terminal.remark, copies=copies)

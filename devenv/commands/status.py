@@ -27,7 +27,7 @@ class Row:
         current: Whether it is as `devenv.toml` and `devenv.lock` ask; None when that cannot be told.
         address: In the instance's network.
         balanced: As the balancer sees it: `up`, `down`; None where nothing tells.
-        requests: How many it answered, since the last scaling.
+        requests: How many it got, since the last scaling.
         share: Of all requests to its app, from 0 to 1; None before the first.
     """
 

@@ -109,7 +109,8 @@ def _subject(step: Step) -> str:
     if step.kind == "image":
         return "image " + step.target.rpartition("/")[2].partition(":")[0]
     if step.verb == "wait" and step.unit:
-        return step.unit
+        number = step.target.rpartition("-")[2]
+        return step.unit if number == "1" else f"{step.unit}-{number}"
     return f"{step.kind} {step.target}"
 
 

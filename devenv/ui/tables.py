@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from devenv.upgrades import Move
     from devenv.verifying import Verdict
 
+_SHARES: dict[str, Colour] = {"up": "green", "down": "red", "maint": "yellow", "drain": "yellow"}
 _STATES: dict[str, Colour] = {
     "healthy": "green",
     "running": "green",
@@ -26,6 +27,7 @@ _STATES: dict[str, Colour] = {
     "unhealthy": "red",
     "exited": "red",
     "dead": "red",
+    "restarting": "red",
     "missing": "dim",
 }
 
@@ -48,19 +50,33 @@ def columns(rows: Sequence[Sequence[str]], colours: Sequence[Sequence[Colour | N
 
 def status(result: StatusResult) -> str:
     """The environment's containers."""
-    head = ("NAME", "KIND", "STATE", "CURRENT", "ADDRESS", "DETAIL")
+    balanced = any(row.balanced for row in result.rows)
+    several = {row.unit for row in result.rows if row.replica > 1}
+    more = ("REPLICA", "GETS", "REQUESTS") if balanced else ()
+    head = ("NAME", "KIND", "STATE", "CURRENT", "ADDRESS", *more, "DETAIL")
     dim: Colour = "dim"
-    rows = [head, *(_status_row(row) for row in result.rows)]
+    rows = [head, *(_status_row(row, several=row.unit in several, balanced=balanced) for row in result.rows)]
     colours: list[list[Colour | None]] = [[dim] * len(head)]
-    colours += [
-        [None, None, _STATES.get(row.state), None if row.current else "yellow", None, dim] for row in result.rows
-    ]
+    for row in result.rows:
+        told: list[Colour | None] = [None, _SHARES.get(row.balanced or ""), None] if balanced else []
+        colours.append([None, None, _STATES.get(row.state), None if row.current else "yellow", None, *told, dim])
     return columns(rows, colours)
 
 
-def _status_row(row: Row) -> tuple[str, ...]:
+def _status_row(row: Row, *, several: bool, balanced: bool) -> tuple[str, ...]:
+    """Replicas have numbers where there are several; the first of them has the address of all."""
     current = "?" if row.current is None else "yes" if row.current else "no"
-    return (row.unit, row.kind, row.state, current, ", ".join(row.addresses) or "-", row.detail)
+    name = f"{row.unit}-{row.replica}" if several else row.unit
+    urls = ", ".join(row.addresses if row.replica == 1 else ()) or "-"
+    return (name, row.kind, row.state, current, urls, *(_shares(row) if balanced else ()), row.detail)
+
+
+def _shares(row: Row) -> tuple[str, ...]:
+    """Where the balancer finds a replica, what it gets of its app's requests, and how many it had."""
+    if row.balanced is None:
+        return ("-", "-", "-")
+    share = f"{row.share:.0%}" if row.share is not None else row.balanced
+    return (row.address, share if row.balanced == "up" else row.balanced, f"{row.requests:,}")
 
 
 def sync(result: SyncResult) -> str:
