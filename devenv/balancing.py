@@ -56,12 +56,13 @@ def serving(engine: Engine, name: str, backends: Mapping[str, str]) -> dict[tupl
     """What the balancer tells of replicas, by unit and address; nothing when it does not answer.
 
     Args:
-        backends: The unit of each backend; the requests of a unit's ports add up.
+        backends: The unit of each backend; the requests of a unit's ports add up, its first tells the health.
     """
     import csv
 
     code, told = _run(engine, name, "tell")
     found: dict[tuple[str, str], Serving] = {}
+    first = {unit: name for name, unit in reversed(tuple(backends.items()))}
     for row in csv.DictReader(told.removeprefix("# ").splitlines()) if code == 0 else ():
         unit, address = backends.get(row.get("pxname", "")), (row.get("addr") or "").rpartition(":")[0]
         if unit is None or not address:
@@ -69,8 +70,10 @@ def serving(engine: Engine, name: str, backends: Mapping[str, str]) -> dict[tupl
         before = found.get((unit, address))
         # Not the counters of answers, `hrsp_2xx` and its like: they do not begin anew everywhere.
         requests = int(row.get("stot") or 0)
-        health = _worse(before.health if before else "up", _health(row.get("status") or ""))
-        found[unit, address] = Serving(health, requests + (before.requests if before else 0))
+        health = _health(row.get("status") or "")
+        if before is not None:
+            requests, health = before.requests + requests, before.health if first[unit] != row["pxname"] else health
+        found[unit, address] = Serving(health, requests)
     return found
 
 
@@ -78,10 +81,6 @@ def _health(status: str) -> str:
     """`UP 1/2` is up, too, and `no check` not yet known to be down."""
     word = status.partition(" ")[0].lower()
     return word if word in ("down", "maint", "drain") else "up"
-
-
-def _worse(one: str, other: str) -> str:
-    return other if one == "up" else one
 
 
 def _steered(

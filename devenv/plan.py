@@ -232,10 +232,10 @@ def _handed_over(blueprint: Blueprint, there: tuple[SeenContainer, ...], steps: 
     publishing = {one.name for one in blueprint.containers if one.ports}
     balancer = next((one.name for one in blueprint.containers if one.kind == "balancer"), None)
     leaving = {one.name for one in there if one.labels.get(labels.KIND) == "balancer" and one.name != balancer}
-    stops = tuple(one.id for one in steps if one.verb == "stop" and one.unit in behind)
-    removals = tuple(one.id for one in steps if one.verb == "remove" and one.target in leaving)
+    apps = tuple(one.id for one in steps if one.verb == "stop" and one.unit in behind)
+    other = tuple(one.id for one in steps if one.verb == "remove" and one.target in {*leaving, balancer})
     for step in steps:
         if step.verb == "start" and step.target in publishing:
-            yield replace(step, after=(*step.after, *removals, *(stops if step.target == balancer else ())))
+            yield replace(step, after=(*step.after, *(apps if step.target == balancer else other)))
         else:
             yield step
