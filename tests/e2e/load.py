@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 PATIENCE = 10.0
+MOST = 40
+"""Requests under way at a time."""
 
 
 @dataclass
@@ -49,11 +51,14 @@ class Load:
         return told
 
     async def _run(self) -> None:
-        begun, number = time.monotonic(), 0
+        due = time.monotonic()
         under_way: set[asyncio.Task[None]] = set()
         while not self._ended.is_set():
-            number += 1
-            await asyncio.sleep(max(0.0, begun + number / self._rate - time.monotonic()))
+            # A machine that cannot keep up gets fewer requests, not all the missed ones at once.
+            due = max(due + 1 / self._rate, time.monotonic() - 0.1)
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            if len(under_way) >= MOST:
+                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             task = asyncio.create_task(self._one())
             under_way.add(task)
             task.add_done_callback(under_way.discard)
