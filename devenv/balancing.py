@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from devenv.blueprint import balancer, scripts
@@ -47,8 +47,9 @@ def release(engine: Engine, name: str, container: Container, address: str) -> bo
     return _steered(engine, name, "release", container, address, RELEASE)
 
 
-def clear(engine: Engine, name: str) -> None:
-    """Let the balancer count anew."""
+def clear(engine: Engine, name: str, backends: Iterable[str]) -> None:
+    """Let the balancer count anew, as soon as it sends new replicas as many requests as others."""
+    _run(engine, name, "settle", "", str(JOIN), *backends)
     _run(engine, name, "clear")
 
 

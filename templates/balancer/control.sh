@@ -1,5 +1,5 @@
 # Steers HAProxy through its runtime API, inside the balancer's container.
-# Arguments: join | drain | release, ADDRESS, SECONDS, BACKEND…; or: tell, clear.
+# Arguments: join | drain | release | settle, ADDRESS, SECONDS, BACKEND…; or: tell, clear.
 # A replica is known by its address: which of a backend's servers has it is HAProxy's choice.
 
 ask() {
@@ -9,7 +9,8 @@ ask() {
   exec 3>&-
 }
 
-# servers BACKEND: a line NAME ADDRESS OPERATION ADMIN for each; OPERATION 2 runs, ADMIN 1 is out by us, 32 has no address.
+# servers BACKEND: a line NAME ADDRESS OPERATION ADMIN for each.
+# OPERATION 2 runs, 1 does and begins with few requests; ADMIN 1 is out by us, 32 has no address.
 servers() { ask "show servers state $1" | while read -r _ _ _ name at does admin _; do
   case $admin in *[!0-9]* | '') ;; *) echo "$name $at $does $admin" ;; esac
 done; }
@@ -27,7 +28,7 @@ joined() { servers "$1" | {
   found=1
   while read -r name at does admin; do
     freed "$1" "$name" "$at" "$admin" >/dev/null
-    [ "$at $does $admin" != "$address 2 0" ] || found=0
+    case "$at $does $admin" in "$address 1 0" | "$address 2 0") found=0 ;; esac
   done
   return $found
 }; }
@@ -41,6 +42,9 @@ gone() { servers "$1" | {
   done
   return $found
 }; }
+
+# No server begins any more: each gets as many requests as the others.
+settled() { ! servers "$1" | grep -q ' 1 0$'; }
 
 leave() { servers "$1" | while read -r name at _; do
   [ "$at" != "$address" ] || ask "set server $1/$name state maint" >/dev/null
@@ -87,6 +91,7 @@ case $what in
         every idle "$@"
         ;;
       release) every gone "$@" ;;
+      settle) every settled "$@" ;;
     esac
     ;;
 esac
