@@ -194,6 +194,3 @@ def test_compose_scales_the_same_environment_behind_the_same_port(up: Checkout) 
         f"{up.name}-web-{k}" for k in (2, 3, 4, 5)
     }
     assert not [step for step in steps if step["verb"] == "create"]
-    up.run("down", "--volumes")
-    assert up.left() == []
-    up.run("up", "-d")
