@@ -8,7 +8,7 @@ from typing import Literal
 from devenv.blueprint import balancer, scripts
 from devenv.engine.protocol import Command, Engine
 from devenv.errors import EngineError
-from devenv.model.blueprint import Container
+from devenv.model.blueprint import Blueprint, Container
 from devenv.values import dataclass
 
 JOIN, RELEASE = 5, 3
@@ -47,6 +47,11 @@ def release(engine: Engine, name: str, container: Container, address: str) -> bo
     return _steered(engine, name, "release", container, address, RELEASE)
 
 
+def heal(engine: Engine, name: str, backends: Iterable[str]) -> None:
+    """Let requests go to replicas again that somebody drained who was killed before the next step."""
+    _run(engine, name, "heal", "", "0", *backends)
+
+
 def clear(engine: Engine, name: str, backends: Iterable[str]) -> None:
     """Let the balancer count anew, as soon as it sends new replicas as many requests as others."""
     _run(engine, name, "settle", "", str(JOIN), *backends)
@@ -76,6 +81,11 @@ def serving(engine: Engine, name: str, backends: Mapping[str, str]) -> dict[tupl
             requests, health = before.requests + requests, before.health if first[unit] != row["pxname"] else health
         found[unit, address] = Serving(health, requests)
     return found
+
+
+def backends(wanted: Blueprint) -> dict[str, str]:
+    """The unit of each backend, by what the balancer calls it."""
+    return {name: one.unit for one in wanted.containers for name in balancer.backends(one.unit, one.behind)}
 
 
 def _health(status: str) -> str:

@@ -433,7 +433,9 @@ class _Work:
         return ""
 
     def settle(self) -> None:
-        """Wait until a new balancer has heard of apps that were there before it."""
+        """Wait until a new balancer has heard of apps that were there before it; leave no replica drained."""
+        if self._balancer is not None:
+            balancing.heal(self._engine, self._balancer, balancing.backends(self._wanted))
         if self._balancer in self._started:
             for container in self._wanted.containers:
                 if container.behind and container.replica == 1:

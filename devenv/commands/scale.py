@@ -67,10 +67,9 @@ def run(
     asked = workspace.resolve(project, engine.info.architecture, copies=workspace.copies(project, engine))
     fill = background.filling(asked, tell)
     outcome = environment.converge(project, engine, asked, tell=tell, fill=fill)
-    behind = [name for one in asked.containers for name in balancer.backends(one.unit, one.behind)]
     for one in asked.containers:
         if one.kind == "balancer":
-            balancing.clear(engine, one.name, dict.fromkeys(behind))
+            balancing.clear(engine, one.name, balancing.backends(asked))
     return ScaleResult(project.instance, dict(wanted), workspace.scaled(project), outcome.steps)
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from devenv import addresses, balancing, identity, lockfile, workspace
 from devenv.balancing import Serving
-from devenv.blueprint.balancer import backends
 from devenv.engine.protocol import Engine
 from devenv.errors import DevenvError, LockfileError
 from devenv.live import Background
@@ -119,10 +118,7 @@ def _served(engine: Engine, wanted: Blueprint, rows: list[Row]) -> list[Row]:
     balancer = next((row for row in rows if row.kind == "balancer" and row.state == "running"), None)
     if balancer is None:
         return rows
-    units = {
-        one: container.unit for container in wanted.containers for one in backends(container.unit, container.behind)
-    }
-    told = balancing.serving(engine, balancer.container, units)
+    told = balancing.serving(engine, balancer.container, balancing.backends(wanted))
     totals: Counter[str] = Counter()
     for (unit, _), one in told.items():
         totals[unit] += one.requests

@@ -1,5 +1,5 @@
 # Steers HAProxy through its runtime API, inside the balancer's container.
-# Arguments: join | drain | release | settle, ADDRESS, SECONDS, BACKEND…; or: tell, clear.
+# Arguments: join | drain | release | settle | heal, ADDRESS, SECONDS, BACKEND…; or: tell, clear.
 # A replica is known by its address: which of a backend's servers has it is HAProxy's choice.
 
 ask() {
@@ -46,6 +46,11 @@ gone() { servers "$1" | {
 # No server begins any more: each gets as many requests as the others.
 settled() { ! servers "$1" | grep -q ' 1 0$'; }
 
+# Nobody leaves any more: take back whatever was taken out.
+heal() { servers "$1" | while read -r name _ _ admin; do
+  [ $((admin & 1)) = 0 ] || ask "set server $1/$name state ready" >/dev/null
+done; }
+
 leave() { servers "$1" | while read -r name at _; do
   [ "$at" != "$address" ] || ask "set server $1/$name state maint" >/dev/null
 done; }
@@ -91,6 +96,7 @@ case $what in
         every idle "$@"
         ;;
       release) every gone "$@" ;;
+      heal) for backend; do heal "$backend"; done ;;
       settle) every settled "$@" ;;
     esac
     ;;

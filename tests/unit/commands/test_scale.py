@@ -85,7 +85,7 @@ def test_leaving_replicas_are_drained_and_their_places_freed(tmp_path: Path) -> 
     world.asked.clear()
     world.scale(web=1)
     assert world.names == ALWAYS
-    assert world.asked == ["drain", "release", "settle", "clear"]
+    assert world.asked == ["drain", "release", "heal", "settle", "clear"]
     assert workspace.replicas(world.project) == {}
 
 
@@ -168,3 +168,11 @@ def test_without_a_balancer_nothing_more_is_asked(tmp_path: Path) -> None:
     world.engine.calls.clear()
     status.run(world.project, world.engine, world.background)
     assert "exec" not in {call for call, _ in world.engine.calls}
+
+
+def test_up_takes_back_what_a_killed_command_left_drained(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.scale(web=2)
+    world.asked.clear()
+    up.run(world.project, world.engine, world.background, tell=world.told.append)
+    assert world.asked == ["heal"]
