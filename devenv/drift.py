@@ -52,7 +52,8 @@ def of(engine: Engine, wanted: Blueprint, observed: Observed) -> tuple[Differenc
     found: list[Difference] = []
     for container in wanted.containers:
         there = seen.pop(container.name, None)
-        found += _of(engine, container, images[container.image], wanted.network.name, there)
+        networks = (wanted.network.name, *(one.network for one in container.networks)) if container.is_attached else ()
+        found += _of(engine, container, images[container.image], networks, there)
     return (*found, *(_orphan(one) for one in seen.values()))
 
 
@@ -65,7 +66,7 @@ def _orphan(seen: SeenContainer) -> Difference:
 
 
 def _of(
-    engine: Engine, container: Container, image: Image, network: str, seen: SeenContainer | None
+    engine: Engine, container: Container, image: Image, networks: Collection[str], seen: SeenContainer | None
 ) -> Iterator[Difference]:
     if seen is None:
         yield Difference(container.unit, "container", container.name, "running", None, "`devenv up` creates it")
@@ -87,9 +88,10 @@ def _of(
             own = engine.image(state.settings.image) or there
         yield from _env(container, state.settings, own, why)
         yield from _settings(container, state.settings, own, why)
-        if container.is_attached and state.running and network not in state.settings.networks:
-            found = ", ".join(state.settings.networks) or None
-            yield Difference(container.unit, "network", "", network, found, BY_HAND)
+        for network in networks if state.running else ():
+            if network not in state.settings.networks:
+                found = ", ".join(state.settings.networks) or None
+                yield Difference(container.unit, "network", "", network, found, why)
     for change in system_changes(changes):
         why = f"written inside; {BY_HAND}"
         yield Difference(container.unit, "file", change.path, "as in the image", change.kind, why)

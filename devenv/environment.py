@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from devenv import config, generations, identity, lockfile, plan, render, secrets, supply, workspace
+from devenv import config, generations, identity, joining, lockfile, plan, render, secrets, supply, workspace
 from devenv.blueprint.containers import USERS
 from devenv.engine import apply, passwd, ports, readiness
 from devenv.engine.apply import StepEvent
@@ -105,6 +105,7 @@ def _planned(
     """
     observed = observed or engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
+    observed = joining.seen(engine, wanted, observed)
     doubts = _object(workspace_, wanted, observed)
     images = _images(engine, wanted, observed, digests)
     again = _failed(engine, wanted, observed) | dict(again or {})
@@ -191,6 +192,7 @@ def converge(
         todo = _changes(prepare(workspace_, engine, wanted))
     for name in generations.superseded(wanted, observed):
         engine.remove("volume", name)
+    joining.leave(engine, wanted.instance, joining.left(wanted, observed))
     if done:
         # Files that are made with a container are known only now.
         render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
@@ -344,6 +346,7 @@ class _Work:
         # Each remark once, though every image may give cause for it.
         self._remark = functools.cache(lambda line: tell(Remark(line)))
         self._images = {image.reference: image for image in wanted.images}
+        self._networks = {one.name: one for one in (wanted.network, *wanted.shared)}
         self._containers = {one.name: one for one in wanted.containers}
         self._building = threading.Lock()
         self._users = threading.Lock()
@@ -361,7 +364,7 @@ class _Work:
         if step.kind == "image":
             self._bring(self._images[step.target], off)
         elif step.kind == "network":
-            self._engine.create(self._wanted.network)
+            self._engine.create(self._networks[step.target])
         elif step.kind == "volume":
             self._engine.create(next(one for one in self._wanted.volumes if one.name == step.target))
         else:

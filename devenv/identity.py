@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 
 from devenv import blueprint, lockfile
-from devenv.blueprint import hashing
+from devenv.blueprint import hashing, limits
 from devenv.model.blueprint import Container, Placement
 from devenv.model.pins import Lockfile, Pins
 from devenv.workspace import Workspace
@@ -60,6 +60,7 @@ def _mounted(project: Workspace, containers: Iterable[Container]) -> dict[str, s
 
 
 def _contents(container: Container) -> dict[str, object]:
-    return {one.name: getattr(container, one.name) for one in fields(container) if one.name not in _LEFT_OUT} | {
-        "ports": [port.container for port in container.ports]
-    }
+    found = {one.name: getattr(container, one.name) for one in fields(container) if one.name not in _LEFT_OUT}
+    if not container.networks:  # ids from before there were any stay
+        del found["networks"]
+    return found | {"ports": [port.container for port in container.ports], "limits": limits.given(container)}

@@ -28,8 +28,9 @@ def make(
     ready: dict[str, list[str]] = {}
     kept: list[str] = []
     alone = blueprint.network.name not in {one.name for one in observed.networks}
+    shared = {one.name: one.id for one in observed.shared}
     for container in blueprint.containers:
-        cause = _difference(container, seen.get(container.name), images, alone=alone)
+        cause = _difference(container, seen.get(container.name), images, shared, alone=alone)
         mine = list(_container(container, seen.get(container.name), cause, (again or {}).get(container.name), ready))
         if all(step.verb == "wait" for step in mine):
             kept.append(container.name)
@@ -83,8 +84,10 @@ def bring(wanted: Iterable[Image], images: Mapping[str, str]) -> Plan:
 
 
 def _network(blueprint: Blueprint, observed: Observed) -> Iterator[Step]:
-    if blueprint.network.name not in {one.name for one in observed.networks}:
-        yield Step("create", "network", blueprint.network.name, "missing")
+    there = {one.name for one in (*observed.networks, *observed.shared)}
+    for network in (blueprint.network, *blueprint.shared):
+        if network.name not in there:
+            yield Step("create", "network", network.name, "missing")
 
 
 def _volumes(blueprint: Blueprint, observed: Observed) -> Iterator[Step]:
@@ -104,11 +107,17 @@ def _concerns(step: Step, container: Container) -> bool:
 
 
 def _difference(
-    container: Container, seen: SeenContainer | None, images: Mapping[str, str], *, alone: bool
+    container: Container,
+    seen: SeenContainer | None,
+    images: Mapping[str, str],
+    shared: Mapping[str, str],
+    *,
+    alone: bool,
 ) -> str | None:
     """Why the container has to be made anew; None when what is there is right.
 
     Args:
+        shared: The engine's id of each network that projects share, by name.
         alone: Whether the network it was made for is gone.
     """
     if seen is None:
@@ -119,6 +128,12 @@ def _difference(
         return "image rebuilt"
     if alone and container.is_attached:
         return "its network is gone"
+    for one in container.networks:
+        # Whoever created it may have ended before it was in all of them.
+        if one.network not in seen.networks:
+            return f"it is not in network {one.network}"
+        if one.network not in shared or seen.networks[one.network] not in ("", shared[one.network]):
+            return f"network {one.network} is gone"
     if seen.status == "created" and any(mount.kind == "copy" for mount in container.mounts):
         # Whoever created it may have ended before the files were in it.
         return "it was never started"
@@ -129,7 +144,7 @@ def _difference(
 def _changed(wanted: str | None, there: str | None) -> str:
     try:
         new, old = json.loads(wanted or "{}"), json.loads(there or "{}")
-        names = [name.replace("_", " ") for name in new if new[name] != old.get(name)]
+        names = [name.replace("_", " ") for name in {**new, **old} if new.get(name) != old.get(name)]
     except (ValueError, AttributeError, TypeError):
         names = []
     return f"{', '.join(names)} changed" if names else "its configuration is unknown"

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from devenv import catalog
-from devenv.blueprint import containers, hashing, hidden, images
+from devenv.blueprint import containers, hashing, hidden, images, joined, limits
 from devenv.blueprint.hidden import Hidden, Value
 from devenv.catalog import Catalog
 from devenv.model import labels
@@ -21,6 +21,7 @@ from devenv.model.pins import Pins
 from devenv.model.project import App, Project, Service
 
 COMPOSE_FILE = ".devenv/compose.yaml"
+_BRIDGE = {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"}
 
 # Fields that the engine fixes when it creates a container: a change of one means a new container.
 _FIXED = (
@@ -60,6 +61,7 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
             units.setdefault(containers.files_unit(project, app), containers.for_files(project, app, image, placement))
         provided = variables(project, entries, needs(project, app))
         units[app.name] = containers.for_app(project, app, entries, image, placement, provided)
+    units = {name: limits.bounded(joined.joins(unit, project.joins, placement)) for name, unit in units.items()}
     return Blueprint(
         project=project.name,
         instance=placement.instance,
@@ -68,6 +70,7 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
         network=_network(placement),
         volumes=_volumes(placement, units.values(), _data(project, entries, placement)),
         containers=tuple(_labelled(units[name], placement) for name in _ordered(units)),
+        shared=joined.networks(project.joins, _BRIDGE),
     )
 
 
@@ -136,7 +139,7 @@ def _network(placement: Placement) -> Network:
     return Network(
         name=f"{placement.instance}_default",
         labels=_common(placement) | {labels.COMPOSE_NETWORK: "default"},
-        options={"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"},
+        options=_BRIDGE,
     )
 
 
@@ -199,9 +202,12 @@ def _common(placement: Placement) -> dict[str, str]:
 def _labelled(container: Container, placement: Placement) -> Container:
     """Add the labels that tell devenv and compose what this container is, the hash of its configuration included."""
     parts = {name: hashing.of(getattr(container, name))[:8] for name in _FIXED}
+    parts["limits"] = hashing.of(limits.given(container))[:8]
     copied = [mount for mount in container.mounts if mount.kind == "copy"]
     if copied:
         parts["mounts"] = hashing.of([container.mounts, _copied(container, copied)])[:8]
+    if container.networks:  # containers of projects that join none keep the hash they have
+        parts["networks"] = hashing.of(container.networks)[:8]
     config = hashing.of(parts)
     own = {
         labels.UNIT: container.unit,

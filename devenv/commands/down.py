@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from devenv import environment, generations, workspace
+from devenv import environment, generations, joining, workspace
 from devenv.engine.protocol import Engine
 from devenv.environment import Remark, Tell
 from devenv.errors import Conflict, DevenvError
@@ -56,6 +56,7 @@ def run(
         observed = engine.observe(instance)
     cause = f"devenv down{' --volumes' if volumes else ''}"
     done = environment.take_down(engine, observed, volumes=volumes, tell=tell, cause=cause)
+    joining.leave(engine, instance, joining.known(project.project.joins, observed))
     if volumes:
         background.forget()
     kept = () if volumes else tuple(one.name for one in observed.volumes)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from devenv import addresses, identity, lockfile, workspace
-from devenv.engine.protocol import Engine
+from dataclasses import replace
+
+from devenv import addresses, identity, limiting, lockfile, workspace
+from devenv.engine.protocol import Engine, Use
 from devenv.errors import DevenvError, LockfileError
 from devenv.live import Background
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Observed, SeenContainer
+from devenv.model.project import Limits
 from devenv.values import dataclass
 from devenv.workspace import Workspace
 
@@ -19,6 +22,8 @@ class Row:
     Args:
         state: `running`, `healthy`, `starting`, `unhealthy`, `exited`, `missing`, …
         detail: As the engine words it: `Up 3 minutes (healthy)`.
+        limits: The most that it may use, as `devenv.toml` asks.
+        use: What it uses, of one with limits that were asked for; None where the engine takes long to tell.
         current: Whether it is as `devenv.toml` and `devenv.lock` ask; None when that cannot be told.
     """
 
@@ -29,6 +34,8 @@ class Row:
     detail: str
     current: bool | None
     addresses: tuple[str, ...]
+    limits: Limits = Limits()
+    use: Use | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +66,23 @@ def run(project: Workspace, engine: Engine, background: Background) -> StatusRes
     try:
         copies = workspace.copies_recorded(project, engine.address)
         wanted = workspace.resolve(project, _architecture(project, engine), copies=copies)
-        rows = tuple(_compared(wanted, observed))
+        rows = _explained(engine, _compared(wanted, observed), observed)
         return StatusResult(name, identity.current(project), rows, None, sync, in_step)
     except LockfileError as error:
-        return StatusResult(name, None, tuple(_unplanned(observed)), error.message, sync, in_step)
+        rows = _explained(engine, _unplanned(observed), observed)
+        return StatusResult(name, None, rows, error.message, sync, in_step)
+
+
+def _explained(engine: Engine, rows: list[Row], observed: Observed) -> tuple[Row, ...]:
+    """The rows with what those use that have limits, and with why those ended that ran out of memory."""
+    limits = {row.container: row.limits for row in rows if limiting.is_limited(row.limits)}
+    running = {one.name for one in observed.containers if one.status == "running"}
+    uses = limiting.uses(engine, limits.keys() & running)
+    ends = limiting.ends(engine, observed.containers, limits)
+    return tuple(
+        replace(row, use=uses.get(row.container), detail=": ".join(filter(None, (row.detail, ends.get(row.container)))))
+        for row in rows
+    )
 
 
 def _sync(background: Background, observed: Observed) -> tuple[str | None, bool]:
@@ -100,9 +120,10 @@ def _compared(wanted: Blueprint, observed: Observed) -> list[Row]:
 
 def _row(container: Container, seen: SeenContainer | None, urls: tuple[str, ...]) -> Row:
     if seen is None:
-        return Row(container.unit, container.kind, container.name, "missing", "", False, urls)
+        return Row(container.unit, container.kind, container.name, "missing", "", False, urls, container.limits)
     current = seen.labels.get(labels.CONFIG) == container.config_hash
-    return Row(container.unit, container.kind, seen.name, _state(seen), seen.status_text, current, urls)
+    state, text = _state(seen), seen.status_text
+    return Row(container.unit, container.kind, seen.name, state, text, current, urls, container.limits)
 
 
 def _unplanned(observed: Observed) -> list[Row]:

@@ -52,7 +52,9 @@ LIMITS = shape.table(
             shape.text("a size such as `512M` or `1.5G`", pattern="[0-9]{1,12}(\\.[0-9]{1,6})?[KMGTkmgt]?(i?[Bb])?"),
             "Such as `512M` or `1.5G`; K, M, G and T count by 1024",
         ),
-        "pids": Key(shape.integer("a number above 0", least=1, most=4194304), "Processes"),
+        "pids": Key(
+            shape.integer("a number from 1 to 4194304", least=1, most=4194304), "Processes and threads; default: 4096"
+        ),
     },
 )
 
@@ -135,6 +137,16 @@ _DEBIAN = shape.table(
 )
 
 
+_NETWORKS = shape.table(
+    "Networks beside the project's own",
+    {
+        "join": Key(
+            shape.several(_TEXT, "a list of strings"),
+            "Names of networks shared by all projects on the engine that name them; an app is `<app>.<project>` there",
+        )
+    },
+)
+
 _DATA = shape.table(
     "The data of services",
     {
@@ -169,6 +181,7 @@ def _keys(task: Shape) -> dict[str, Key]:
         "apps": Key(shape.free(APP, "a table", names=LABEL), "Containers that run the project's own code, by name"),
         "services": Key(shape.free(SERVICE, "a table", names=LABEL), "Backing containers, by name"),
         "data": Key(_DATA, "The data of services"),
+        "networks": Key(_NETWORKS, "Networks beside the project's own"),
         "sync": Key(_SYNC, "How files reach the apps"),
         "tasks": Key(shape.free(task, "a table", names=TASK_NAME), "Commands for `devenv run`, by name"),
     }

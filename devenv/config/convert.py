@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import graphlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ def project(table: Mapping[str, Any], root: Path, found: Findings) -> Project:
         sync=_sync(table.get("sync", {}), found),
         platforms=tuple(dict.fromkeys(table.get("platforms", ()))),
         seed=_seed(table.get("data", {}).get("seed"), found),
+        joins=_joins(table.get("networks", {}).get("join", ()), found),
     )
 
 
@@ -190,6 +191,15 @@ def _seed(path: str | None, found: Findings) -> str | None:
     elif path is not None and not path.isprintable():
         found.add(f"`{toml.printable(path)}` cannot be a file", ("data", "seed"), hint=hint)
     return path
+
+
+def _joins(names: Sequence[str], found: Findings) -> tuple[str, ...]:
+    for index, name in enumerate(names):
+        keys = ("networks", "join", index)
+        units.check_name(name, keys, found, key=False)
+        if name in names[:index]:
+            found.add(f"network `{toml.printable(name)}` stands here twice", keys, hint="remove one of them")
+    return tuple(dict.fromkeys(names))
 
 
 def _sync(table: Mapping[str, Any], found: Findings) -> Sync:

@@ -120,6 +120,19 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """A place in a network that projects share.
+
+    Args:
+        network: The engine's name for it.
+        alias: `<unit>.<instance>`, for every project may have a `web`.
+    """
+
+    network: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """One container of the environment.
 
@@ -136,6 +149,7 @@ class Container:
         secrets: Its files with secrets, each of which is among `mounts`, too.
         setup: Whether the start script runs setup commands before `run`; its log then tells when that is done.
         needs: Units that must be ready before this one starts.
+        networks: Further ones than the instance's own.
         stop_grace: Seconds between the stop signal and SIGKILL.
         config_hash: SHA-256 of everything above and below that the engine fixes at creation; set by `blueprint`.
     """
@@ -156,6 +170,7 @@ class Container:
     secrets: tuple[SecretFile, ...] = ()
     ports: tuple[Port, ...] = ()
     needs: tuple[str, ...] = ()
+    networks: tuple[Joined, ...] = ()
     setup: bool = False
     readiness: Readiness = Readiness()
     health: Health | None = None
@@ -177,7 +192,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The instance's own bridge network."""
+    """A bridge network: the instance's own, or one that projects share, which its labels tell."""
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -202,6 +217,7 @@ class Blueprint:
         folder: The checkout's absolute path on the host.
         images: Without doubles, in order of first use.
         containers: A unit's needs stand before it.
+        shared: Networks that other projects may be in, too.
     """
 
     project: str
@@ -211,6 +227,7 @@ class Blueprint:
     network: Network
     volumes: tuple[Volume, ...]
     containers: tuple[Container, ...]
+    shared: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +287,7 @@ class SeenContainer:
         image: The image's id in the engine.
         address: In the instance's network; empty when it does not run.
         status_text: As the engine words it: `Up 3 minutes (healthy)`.
+        networks: Those it is in, running or not: the engine's id by name, empty where it is not known yet.
     """
 
     id: str
@@ -279,6 +297,7 @@ class SeenContainer:
     status_text: str
     labels: Mapping[str, str]
     address: str = ""
+    networks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,11 +311,16 @@ class SeenObject:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the engine has of one instance, found by label."""
+    """What the engine has of one instance, found by label.
+
+    Args:
+        shared: Networks that projects share, where the project is in one.
+    """
 
     containers: tuple[SeenContainer, ...] = ()
     networks: tuple[SeenObject, ...] = ()
     volumes: tuple[SeenObject, ...] = ()
+    shared: tuple[SeenObject, ...] = ()
 
 
 StepVerb = Literal["build", "pull", "create", "start", "stop", "remove", "wait", "keep"]

@@ -28,6 +28,8 @@ FILLING = "dev.devenv.filling"
 mark is gone. On a container: it carries data in or out and does nothing else."""
 COPIED = "dev.devenv.copied"
 """JSON: where the files are that were copied into the container when it was created."""
+SHARED = "dev.devenv.shared"
+"""On a network that several projects share: the name they have for it. It belongs to no instance."""
 PROBE = "dev.devenv.probe"
 """On a container that only tells whether the engine shares the host's files; it belongs to no instance."""
 

@@ -38,9 +38,14 @@ class Ready:
     timeout: float = 60.0
 
 
+# Twice what Podman gives a container, and more than servers with threads and test runners with workers need; an eighth
+# of the smallest table of processes that kernels have (32768), so that a fork bomb leaves the machine usable.
+MOST_PIDS = 4096
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most a container may use; None is no limit.
+    """The most a container may use; None is no limit, but for `pids` of an app or service: `MOST_PIDS`.
 
     Args:
         cpus: Cores, may be a fraction.
@@ -165,6 +170,7 @@ class Project:
         suite: The Debian release that images of origin debian are built from.
         platforms: Architectures the lockfile covers, as Debian names them (`amd64`); () means the engine's own.
         seed: An exported snapshot, relative to the project, that empty volumes of services are filled from.
+        joins: Networks that it shares with other projects of this engine, by the names that all of them use.
     """
 
     root: Path
@@ -176,3 +182,4 @@ class Project:
     sync: Sync = Sync()
     platforms: tuple[str, ...] = ()
     seed: str | None = None
+    joins: tuple[str, ...] = ()

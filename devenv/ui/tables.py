@@ -48,19 +48,24 @@ def columns(rows: Sequence[Sequence[str]], colours: Sequence[Sequence[Colour | N
 
 def status(result: StatusResult) -> str:
     """The environment's containers."""
-    head = ("NAME", "KIND", "STATE", "CURRENT", "ADDRESS", "DETAIL")
+    from devenv import limiting
+
+    limits = {row.container: limiting.text(row.limits, row.use) for row in result.rows}
+    shown = any(limits.values())  # a column of its own where anybody asked for limits
+    head = ("NAME", "KIND", "STATE", "CURRENT", "ADDRESS", *(("LIMITS",) if shown else ()), "DETAIL")
     dim: Colour = "dim"
-    rows = [head, *(_status_row(row) for row in result.rows)]
+    rows = [head, *(_status_row(row, (limits[row.container] or "-",) if shown else ()) for row in result.rows)]
     colours: list[list[Colour | None]] = [[dim] * len(head)]
     colours += [
-        [None, None, _STATES.get(row.state), None if row.current else "yellow", None, dim] for row in result.rows
+        [None, None, _STATES.get(row.state), None if row.current else "yellow", *([None] * (len(head) - 5)), dim]
+        for row in result.rows
     ]
     return columns(rows, colours)
 
 
-def _status_row(row: Row) -> tuple[str, ...]:
+def _status_row(row: Row, limits: tuple[str, ...]) -> tuple[str, ...]:
     current = "?" if row.current is None else "yes" if row.current else "no"
-    return (row.unit, row.kind, row.state, current, ", ".join(row.addresses) or "-", row.detail)
+    return (row.unit, row.kind, row.state, current, ", ".join(row.addresses) or "-", *limits, row.detail)
 
 
 def sync(result: SyncResult) -> str:

@@ -8,7 +8,7 @@ import json
 import shutil
 import tarfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from devenv.engine.memory import MemoryEngine
 from devenv.engine.protocol import Chunk, Command, Settings
 from devenv.errors import Conflict, DevenvError, EngineError, NotFound
 from devenv.model import labels
-from devenv.model.blueprint import Container, Mount, Network, Port, SeenContainer, StepKind, Volume
+from devenv.model.blueprint import Container, Joined, Mount, Network, Port, SeenContainer, StepKind, Volume
 from devenv.model.machine import Machine
 from devenv.model.progress import Progress, silence
 from devenv.model.project import Limits
@@ -262,6 +262,53 @@ def test_one_network_comes_of_many_creations_at_once(lab: Lab) -> None:
         thread.join()
     (kept,) = lab.engine.observe(lab.instance).networks
     assert made == [kept.id] * 8
+
+
+@pytest.fixture
+def team(lab: Lab) -> Iterator[Network]:
+    """A network that belongs to no instance."""
+    network = Network(lab.name("team"), {labels.SHARED: lab.instance})
+    lab.engine.create(network)
+    yield network
+    for container in lab.engine.observe(lab.instance).containers:
+        lab.engine.remove("container", container.name)
+    lab.engine.remove("network", network.name)
+
+
+def test_a_shared_network_is_adopted_by_all_who_want_it_and_is_of_no_instance(lab: Lab, team: Network) -> None:
+    (found,) = (one for one in lab.engine.shared() if one.name == team.name)
+    assert lab.engine.create(team) == found.id
+    assert found.labels[labels.SHARED] == lab.instance
+    assert team.name not in {one.name for one in lab.engine.observe(None).networks}
+    for other in ({labels.SHARED: "other"}, lab.labels):
+        with pytest.raises(Conflict, match=team.name):
+            lab.engine.create(replace(team, labels=other))
+
+
+def test_a_container_is_in_its_further_networks_from_its_creation_on(lab: Lab, team: Network) -> None:
+    own = Network(lab.name("net"), lab.labels)
+    lab.engine.create(own)
+    container = replace(a_container(lab), networks=(Joined(team.name, f"web.{lab.instance}"),))
+    # As if whoever created it had been killed before it was in there.
+    assert lab.engine.create(replace(container, networks=()), own.name) == lab.engine.create(container, own.name)
+    assert set(only(lab).networks) == {own.name, team.name}
+    assert lab.engine.create(container, own.name) == only(lab).id
+    lab.engine.start(container.name)
+    (there,) = (one for one in lab.engine.shared() if one.name == team.name)
+    assert only(lab).networks[team.name] == there.id
+    settings = lab.engine.look(container.name).settings
+    assert settings is not None
+    assert settings.networks == tuple(sorted((own.name, team.name)))
+    with pytest.raises(Conflict, match=team.name):
+        lab.engine.remove("network", team.name)
+
+
+def test_a_container_whose_further_network_is_gone_cannot_start(lab: Lab) -> None:
+    container = replace(a_container(lab), networks=(Joined(lab.name("absent"), "web.shop"),))
+    own = Network(lab.name("net"), lab.labels)
+    lab.engine.create(own)
+    with pytest.raises(NotFound, match=lab.name("absent")):
+        started(lab, container, own.name)
 
 
 def test_a_container_without_its_image_is_not_found(lab: Lab) -> None:
