@@ -10,6 +10,7 @@ from devenv.engine.protocol import Change, ContainerState, Engine, SeenImage, Se
 from devenv.errors import NotFound
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Image, Mount, Observed, SeenContainer
+from devenv.model.project import MOST_PIDS
 from devenv.values import dataclass
 
 What = Literal["container", "state", "image", "env", "setting", "network", "file"]
@@ -155,6 +156,8 @@ def _pairs(container: Container, found: Settings, volumes: Collection[str]) -> I
     ports = [[f"{one.address}:{one.host} to {one.container}" for one in side.ports] for side in (container, found)]
     yield "ports", _lines(ports[0]), _lines(ports[1])
     for name in ("cpus", "memory", "pids"):
+        if name == "pids" and container.limits.pids == MOST_PIDS and found.limits.pids is None:
+            continue  # it was made before there was a bound for those that ask for none
         yield f"limit of {name}", str(getattr(container.limits, name)), str(getattr(found.limits, name))
 
 

@@ -68,15 +68,15 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
     engine, network = engines.require(), f"team-{uuid.uuid4().hex[:6]}"
     joined, redis = JOINED.format(network=network), 'name = "{name}"\nimages = "debian"\n\n[services.redis]\n'
     with ExitStack() as stack:
-        made = [
+        many, other, alone = [
             stack.enter_context(
                 checkouts.small(tmp_path_factory.mktemp("projects") / "project", engine=engine, text=text)
             )
             for text in (MANY + joined, redis + joined, redis)
         ]
-        for one in made:
+        for one in (many, other, alone):
             one.run("up", "-d")
-        yield Neighbours(*made, network)
+        yield Neighbours(many, other, alone, network)
 
 
 def address(checkout: Checkout, unit: str) -> str:
