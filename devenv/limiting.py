@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from devenv.config import size
-from devenv.engine.protocol import ContainerState, Engine, Use
+from devenv.engine.protocol import Command, ContainerState, Engine, Use
 from devenv.errors import DevenvError
 from devenv.model.blueprint import SeenContainer
 from devenv.model.project import MOST_PIDS, Limits, Project
@@ -14,6 +15,8 @@ from devenv.model.project import MOST_PIDS, Limits, Project
 HINT = "raise `limits.memory` of `{unit}`"
 KILLED = 137
 """The exit code of a program that SIGKILL ended."""
+# What the kernel counts for a container, in both versions of its control groups; only one of them is there.
+_COUNTERS = ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events")
 # What a program that was asked to stop ends with, though something in it was killed long before.
 _ASKED = (0, 130, 143)
 
@@ -86,11 +89,18 @@ def exceeded(limits: Limits) -> str:
     return "out of memory" + (f" at its limit of {size.text(limits.memory)}" if limits.memory is not None else "")
 
 
+def _counted(engine: Engine, container: str) -> bool:
+    """Whether the kernel has ended anything in a container: engines miss what it tells now and then."""
+    execution = engine.exec(container, Command(("cat", *_COUNTERS)))
+    written = b"".join(chunk.data for chunk in execution if chunk.stream == "stdout")
+    return re.search(rb"^oom_kill [1-9]", written, re.MULTILINE) is not None
+
+
 def killed(engine: Engine, container: str, unit: str, limits: Limits, code: int, seconds: float) -> str | None:
     """What to say of a command that ended so in a container after so many seconds, if the kernel ended some of it."""
     if code == 0 or (code != KILLED and limits.memory is None):
         return None
     with suppress(DevenvError):  # the container may have ended as well
-        if engine.ran_out_of_memory(container, seconds):
+        if engine.ran_out_of_memory(container, seconds) or (code == KILLED and _counted(engine, container)):
             return f"`{unit}` ran {exceeded(limits)}, and the kernel ended a process in it; {HINT.format(unit=unit)}"
     return None

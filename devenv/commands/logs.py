@@ -103,7 +103,7 @@ class Following:
     def _tell_end(self, one: SeenContainer) -> None:
         """Say after a container's last line that it ran out of memory: the kernel leaves it no time to say so."""
         with suppress(DevenvError):  # it may be gone, or the engine
-            if (why := limiting.cause(self._engine.look(one.id))) is not None:
+            if (why := limiting.cause(self._engine.look(one.name))) is not None:
                 unit = running.unit(one)
                 self._lines.put(LogLine(unit, "devenv", f"ended: {why}; {limiting.HINT.format(unit=unit)}"))
 

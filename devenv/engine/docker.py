@@ -33,7 +33,7 @@ _REMOVAL_TIMEOUT = 30.0
 _REMOVAL_INTERVAL = 0.05
 _EXIT_INTERVAL = 0.005
 _LONGEST_EXIT_INTERVAL = 0.5
-_OOM_NOTICE = 0.4
+_OOM_NOTICE = 0.2
 """Seconds that an engine may take to note what the kernel did."""
 _BLOCK = 1024 * 1024
 

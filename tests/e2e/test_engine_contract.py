@@ -457,6 +457,19 @@ def test_a_container_tells_what_it_was_created_with(lab: Lab, tmp_path: Path) ->
     )
 
 
+def test_a_container_tells_what_it_uses_or_nothing(lab: Lab) -> None:
+    name = started(lab, replace(a_container(lab), limits=Limits(memory=64 << 20)))
+    used = lab.engine.use(name)
+    assert used is None or (0 < used.memory < 64 << 20 and used.pids >= 1)
+    lab.engine.stop(name, 0)
+    assert lab.engine.use(name) is None
+
+
+def test_a_container_in_which_nothing_was_ended_has_not_run_out_of_memory(lab: Lab) -> None:
+    name = started(lab, a_container(lab))
+    assert not lab.engine.ran_out_of_memory(name, 60)
+
+
 def test_a_container_without_settings_of_its_own_has_the_image_s(lab: Lab) -> None:
     lab.engine.create(a_container(lab))
     settings = lab.engine.look(lab.name("web-1")).settings

@@ -155,7 +155,9 @@ def test_what_wants_too_much_memory_ends_alone_and_is_named(neighbours: Neighbou
     assert "`bomb` ran out of memory at its limit of 64 MB" in killed.err
     many.run("exec", "hog", "--", "sh", "-c", "touch $HOME/go")
     until(lambda: row(many, "hog")["state"] == "exited")
-    assert "out of memory at its limit of 32 MB" in str(row(many, "hog")["detail"])
+    # A daemon that has run for long misses the kernel's event now and then, and tells of a mere SIGKILL.
+    noticed = json.loads(many.docker("inspect", f"{many.name}-hog-1"))[0]["State"]["OOMKilled"]
+    assert ("out of memory at its limit of 32 MB" if noticed else "(137)") in str(row(many, "hog")["detail"])
     assert (many.get(), row(many, "web")["state"]) == ("hello\n", "healthy")
 
 
