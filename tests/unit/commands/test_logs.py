@@ -28,5 +28,5 @@ def test_a_container_that_runs_out_of_memory_is_named_after_its_last_line(tmp_pa
     engine.start("shop-web-1")
     engine.containers["shop-web-1"].oom_killed = killed
     said = "ended: out of memory at its limit of 64 MB; raise `limits.memory` of `web`"
-    lines = list(logs.Following(project, engine, ("web",), tail=None))
+    lines = list(logs.Following(project, engine, tail=None))
     assert lines == [LogLine("web", "stdout", "loading"), *([LogLine("web", "devenv", said)] if killed else ())]
