@@ -24,7 +24,8 @@ def make(
         again: Containers to start anew although nothing about them changed, with the cause.
     """
     seen = {one.name: one for one in observed.containers}
-    steps = [*_builds(blueprint.images, images), *_network(blueprint, observed), *_volumes(blueprint, observed)]
+    parts = [*_builds(blueprint.images, images), *_network(blueprint, observed), *_volumes(blueprint, observed)]
+    steps = list(parts)
     ready: dict[str, list[str]] = {}
     kept: list[str] = []
     alone = blueprint.network.name not in {one.name for one in observed.networks}
@@ -34,7 +35,7 @@ def make(
         mine = list(_container(container, seen.get(container.name), cause, (again or {}).get(container.name), ready))
         if all(step.verb == "wait" for step in mine):
             kept.append(container.name)
-        steps += _ordered(mine, [one.id for one in steps if _concerns(one, container)])
+        steps += _ordered(mine, [one.id for one in parts if _concerns(one, container)])
         ready.setdefault(container.unit, []).extend(one.id for one in mine if one.verb == "wait")
     steps += _orphans(blueprint, observed.containers)
     return Plan(tuple(steps), tuple(kept))

@@ -60,7 +60,8 @@ class Following:
         self._look(tail)
 
     def __iter__(self) -> Iterator[LogLine]:
-        while self._open:
+        # What was written before the last one ended may wait to be read.
+        while self._open or not self._lines.empty():
             line = self._lines.get()
             if isinstance(line, BaseException):
                 raise line
