@@ -87,7 +87,7 @@ LIMITED = checkouts.SMALL.replace('["redis"]', '["redis", "postgres"]').replace(
 )
 
 
-def test_compose_and_devenv_start_the_same_environment(tmp_path: Path) -> None:
+def test_compose_and_devenv_start_the_same_environment_and_devenv_takes_over(tmp_path: Path) -> None:
     with checkouts.small(tmp_path / "my project", text=LIMITED + SECRET + JOINED) as checkout:
         checkout.run("up", "-d")
         ours = inspected(checkout)
@@ -101,9 +101,11 @@ def test_compose_and_devenv_start_the_same_environment(tmp_path: Path) -> None:
         assert theirs["Options"] == network["Options"]
         shared = json.loads(checkout.docker("network", "inspect", f"devenv_shared_{checkout.name}"))[0]
         assert (shared["Options"], shared["Labels"]["dev.devenv.shared"]) == (network["Options"], checkout.name)
-        compose(checkout, "down", "--volumes")
+        taken_over = checkout.run("up", "-d", "--json").data
+        assert [step for step in taken_over["steps"] if step["verb"] != "wait"] == []
+        checkout.run("down", "--volumes")
         assert checkout.left() == []
-        assert "shared" not in checkout.docker("network", "ls", "--filter", f"name={checkout.name}")
+        assert checkout.docker("network", "ls", "-q", "--filter", f"name={checkout.name}") == ""
 
 
 COPIED = """\
@@ -142,18 +144,6 @@ def copied(checkout: Checkout) -> str:
     paths = "/etc/passwd /etc/devenv/ca-certificates.pem /etc/devenv/secrets/PGPASSWORD /run/secrets/PGPASSWORD"
     script = f"cat {paths}; stat -c '%n %a %u:%g' {paths} /work; touch /work/mine"
     return checkout.docker("exec", f"{checkout.name}-web-1", "sh", "-ec", script)
-
-
-def test_devenv_takes_over_what_compose_started(tmp_path: Path) -> None:
-    with checkouts.small(tmp_path / "project", text=checkouts.SMALL + JOINED) as checkout:
-        checkout.run("up", "-d")
-        checkout.run("down", "--volumes")
-        compose(checkout, "up", "-d", "--wait")
-        result = checkout.run("up", "-d", "--json").data
-        assert [step for step in result["steps"] if step["verb"] != "wait"] == []
-        checkout.run("down", "--volumes")
-        assert checkout.left() == []
-        assert checkout.docker("network", "ls", "-q", "--filter", f"name={checkout.name}") == ""
 
 
 def test_compose_starts_a_project_in_the_network_that_another_one_made(tmp_path: Path) -> None:
