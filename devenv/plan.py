@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from devenv.model import labels
-from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, SeenContainer, Step, StepVerb
+from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, SeenContainer, Step, StepKind, StepVerb
 from devenv.model.pins import RegistryPin
 
 
@@ -25,7 +25,7 @@ def make(
     """
     seen = {one.name: one for one in observed.containers}
     parts = [*_builds(blueprint.images, images), *_network(blueprint, observed), *_volumes(blueprint, observed)]
-    steps = list(parts)
+    steps, made_of = list(parts), {(one.kind, one.target): one.id for one in parts}
     ready: dict[str, list[str]] = {}
     kept: list[str] = []
     alone = blueprint.network.name not in {one.name for one in observed.networks}
@@ -35,7 +35,7 @@ def make(
         mine = list(_container(container, seen.get(container.name), cause, (again or {}).get(container.name), ready))
         if all(step.verb == "wait" for step in mine):
             kept.append(container.name)
-        steps += _ordered(mine, [one.id for one in parts if _concerns(one, container)])
+        steps += _ordered(mine, [made_of[one] for one in _concerning(blueprint, container) if one in made_of])
         ready.setdefault(container.unit, []).extend(one.id for one in mine if one.verb == "wait")
     steps += _orphans(blueprint, observed.containers)
     return Plan(tuple(steps), tuple(kept))
@@ -98,13 +98,12 @@ def _volumes(blueprint: Blueprint, observed: Observed) -> Iterator[Step]:
             yield Step("create", "volume", volume.name, "missing")
 
 
-def _concerns(step: Step, container: Container) -> bool:
-    """Whether the container's creation has to wait for the step."""
-    if step.kind == "image":
-        return step.target == container.image
-    if step.kind == "volume":
-        return step.target in {mount.source for mount in container.mounts}
-    return step.kind == "network" and container.is_attached
+def _concerning(blueprint: Blueprint, container: Container) -> Iterator[tuple[StepKind, str]]:
+    """What the container's creation has to wait for."""
+    yield "image", container.image
+    networks = (blueprint.network.name, *(one.network for one in container.networks)) if container.is_attached else ()
+    yield from (("network", name) for name in networks)
+    yield from dict.fromkeys(("volume", mount.source) for mount in container.mounts if mount.kind == "volume")
 
 
 def _difference(

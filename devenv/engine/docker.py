@@ -329,9 +329,9 @@ class DockerEngine:
         except Conflict as error:
             return self._adopt(wanted, copied, error)
         except EngineError as error:
-            if not hostfiles.is_absent(error):
+            hint = _remedy(error, wanted)
+            if hint is None:
                 raise
-            hint = 'it does not share this host\'s files: set `[sync] mode = "copy"` in `devenv.toml`'
             raise EngineError(error.message, hint=hint) from error
         try:
             self._join(made, wanted, ())
@@ -495,6 +495,15 @@ def _own(there: dict[str, str] | None, wanted: Mapping[str, str]) -> bool:
     """Whether an object belongs to the instance that wants it, or is the shared one that is wanted."""
     label = labels.SHARED if labels.SHARED in wanted else labels.INSTANCE
     return label in wanted and (there or {}).get(label) == wanted[label]
+
+
+def _remedy(error: EngineError, wanted: Container) -> str | None:
+    """What can be done about a container that the engine refuses to make."""
+    if hostfiles.is_absent(error):
+        return 'it does not share this host\'s files: set `[sync] mode = "copy"` in `devenv.toml`'
+    if "range of CPUs" in error.message:
+        return f"set `limits.cpus` of `{wanted.unit}` to no more than this machine has, in `devenv.local.toml`"
+    return None
 
 
 def _foreign(kind: StepKind, name: str) -> Conflict:

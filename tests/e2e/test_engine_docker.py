@@ -249,6 +249,13 @@ def test_a_container_killed_for_memory_says_so(real_lab: Lab) -> None:
         )
 
 
+def test_more_processors_than_the_machine_has_are_refused_with_the_remedy(real_lab: Lab) -> None:
+    with pytest.raises(EngineError, match="range of CPUs") as caught:
+        real_lab.engine.create(a_container(real_lab, "true", limits=Limits(cpus=99_999)))
+    assert caught.value.hint is not None
+    assert "`limits.cpus` of `web`" in caught.value.hint
+
+
 def test_a_process_killed_for_memory_is_known_while_its_container_runs_on(real_lab: Lab) -> None:
     hog = "x=aaaaaaaaaaaaaaaa; while true; do x=$x$x; done"
     container = started(real_lab, a_container(real_lab, "exec sleep 1000", limits=Limits(memory=16 * 1024 * 1024)))
