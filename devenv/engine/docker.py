@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from devenv.blueprint import joined
 from devenv.engine import digests, failures, hostfiles, streams, transfers, translate, wire
 from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, Running, SeenImage, Use
 from devenv.engine.wire import Answer, Endpoint, Wire
@@ -507,4 +508,5 @@ def _remedy(error: EngineError, wanted: Container) -> str | None:
 
 
 def _foreign(kind: StepKind, name: str) -> Conflict:
-    return Conflict(f"{kind} `{name}` exists and belongs to something else", hint="remove it, or rename the project")
+    other = "join a network of another name" if joined.is_shared(name) else "rename the project"
+    return Conflict(f"{kind} `{name}` exists and belongs to something else", hint=f"remove it, or {other}")
