@@ -27,11 +27,6 @@ def of(project: Project, unit: str) -> Limits:
     return limits.get(unit, Limits())
 
 
-def is_limited(limits: Limits) -> bool:
-    """Whether anybody asked for a limit."""
-    return limits.cpus is not None or limits.memory is not None or limits.pids not in (None, MOST_PIDS)
-
-
 def text(limits: Limits, used: Use | None = None) -> str:
     """`12 MB of 64 MB, 1 CPU, 3 of 40 processes`; without what is used only the limits."""
     parts = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from devenv import addresses, identity, limiting, lockfile, workspace
+from devenv import addresses, identity, lockfile, workspace
 from devenv.engine.protocol import Engine, Use
 from devenv.errors import DevenvError, LockfileError
 from devenv.live import Background
@@ -75,7 +75,11 @@ def run(project: Workspace, engine: Engine, background: Background) -> StatusRes
 
 def _explained(engine: Engine, rows: list[Row], observed: Observed) -> tuple[Row, ...]:
     """The rows with what those use that have limits, and with why those ended that ran out of memory."""
-    limits = {row.container: row.limits for row in rows if limiting.is_limited(row.limits)}
+    limits = {row.container: row.limits for row in rows if row.limits.are_asked_for}
+    if not limits and not any(one.status in ("exited", "dead") for one in observed.containers):
+        return tuple(rows)
+    from devenv import limiting
+
     running = {one.name for one in observed.containers if one.status == "running"}
     uses = limiting.uses(engine, limits.keys() & running)
     ends = limiting.ends(engine, observed.containers, limits)

@@ -57,6 +57,11 @@ class Limits:
     memory: int | None = None
     pids: int | None = None
 
+    @property
+    def are_asked_for(self) -> bool:
+        """Whether anybody asked for one of them."""
+        return self.cpus is not None or self.memory is not None or self.pids not in (None, MOST_PIDS)
+
 
 @dataclass(frozen=True, slots=True)
 class StackRequest:

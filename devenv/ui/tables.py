@@ -48,19 +48,23 @@ def columns(rows: Sequence[Sequence[str]], colours: Sequence[Sequence[Colour | N
 
 def status(result: StatusResult) -> str:
     """The environment's containers."""
-    from devenv import limiting
-
-    limits = {row.container: limiting.text(row.limits, row.use) for row in result.rows}
-    shown = any(limits.values())  # a column of its own where anybody asked for limits
-    head = ("NAME", "KIND", "STATE", "CURRENT", "ADDRESS", *(("LIMITS",) if shown else ()), "DETAIL")
+    limits = _limits(result.rows) if any(row.limits.are_asked_for for row in result.rows) else {}
+    head = ("NAME", "KIND", "STATE", "CURRENT", "ADDRESS", *(("LIMITS",) if limits else ()), "DETAIL")
     dim: Colour = "dim"
-    rows = [head, *(_status_row(row, (limits[row.container] or "-",) if shown else ()) for row in result.rows)]
+    rows = [head, *(_status_row(row, (limits[row.container],) if limits else ()) for row in result.rows)]
     colours: list[list[Colour | None]] = [[dim] * len(head)]
     colours += [
         [None, None, _STATES.get(row.state), None if row.current else "yellow", *([None] * (len(head) - 5)), dim]
         for row in result.rows
     ]
     return columns(rows, colours)
+
+
+def _limits(rows: Sequence[Row]) -> dict[str, str]:
+    """The limits of each container, and what it uses of them."""
+    from devenv import limiting
+
+    return {row.container: limiting.text(row.limits, row.use) or "-" for row in rows}
 
 
 def _status_row(row: Row, limits: tuple[str, ...]) -> tuple[str, ...]:

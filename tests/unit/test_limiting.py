@@ -42,7 +42,7 @@ def ended(status: str = "Exited (137) 2 seconds ago") -> SeenContainer:
 )
 def test_limits_in_words(limits: Limits, used: Use | None, said: str) -> None:
     assert limiting.text(limits, used) == said
-    assert limiting.is_limited(limits) == bool(said)
+    assert limits.are_asked_for == bool(said)
 
 
 @pytest.mark.parametrize("text", ["6 MB", "512 MB", "1.5 GB", "2 TB"])
