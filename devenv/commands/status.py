@@ -58,7 +58,7 @@ def run(project: Workspace, engine: Engine, background: Background) -> StatusRes
     name = project.instance
     try:
         copies = workspace.copies_recorded(project, engine.address)
-        wanted = workspace.resolve(project, _architecture(project, engine), copies=copies)
+        wanted = workspace.resolve(project, _architecture(project, engine), copies=copies, records=False)
         rows = tuple(_compared(wanted, observed))
         return StatusResult(name, identity.current(project), rows, None, sync, in_step)
     except LockfileError as error:

@@ -20,8 +20,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from devenv.engine import hostfiles, transfers, translate
-from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, Running, SeenImage, Settings
-from devenv.errors import Conflict, EngineError, NotFound
+from devenv.engine.protocol import (
+    Change,
+    Chunk,
+    Command,
+    ContainerState,
+    EngineInfo,
+    Running,
+    SeenImage,
+    Settings,
+    Usage,
+)
+from devenv.errors import Conflict, EngineError, NotFound, PortTaken
 from devenv.model import labels
 from devenv.model.blueprint import (
     Container,
@@ -142,6 +152,17 @@ class MemoryEngine:
                 volumes=tuple(one for one in self.volumes.values() if counts(one)),
             )
 
+    def usage(self) -> Usage:
+        """Tell the bytes of what was unpacked into volumes."""
+        with self._call("usage", ""):
+            volumes = {name: len(self.contents.get(name, b"")) for name in self.volumes}
+            return Usage(dict.fromkeys(self.containers, 0), volumes)
+
+    def publishing(self, port: int) -> SeenContainer | None:
+        with self._call("publishing", str(port)):
+            seen = map(_seen, self.containers.values())
+            return next((one for one in seen if port in {published.host for published in one.ports}), None)
+
     def image(self, reference: str) -> SeenImage | None:
         with self._call("image", reference):
             known = {image.id: image for image in self.images.values()} | self.images
@@ -230,7 +251,7 @@ class MemoryEngine:
             taken = {port.host for other in others for port in other.wanted.ports}
             for port in kept.wanted.ports:
                 if port.host in taken:
-                    raise Conflict(f"port {port.host} is already in use on the host")
+                    raise PortTaken(f"port {port.host} is already in use on the host", port.host)
             ran = self._program(kept.wanted)
             kept.log += ran.output
             kept.exit_code = ran.exit_code
@@ -398,4 +419,5 @@ def _owner(resource: Container | Network | Volume | SeenObject) -> str | None:
 
 def _seen(kept: Kept) -> SeenContainer:
     image, wanted = kept.wanted.image, kept.wanted
-    return SeenContainer(kept.id, wanted.name, image, kept.status, kept.status, wanted.labels, kept.address)
+    ports = wanted.ports if kept.status == "running" else ()
+    return SeenContainer(kept.id, wanted.name, image, kept.status, kept.status, wanted.labels, kept.address, ports)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
+from devenv.model import labels
 from devenv.model.pins import DerivedRecipe, DockerfileRecipe, ImageRecipe, RegistryPin
 from devenv.model.project import Limits
 from devenv.values import dataclass
@@ -212,6 +213,12 @@ class Blueprint:
     volumes: tuple[Volume, ...]
     containers: tuple[Container, ...]
 
+    @property
+    def owner(self) -> Mapping[str, str]:
+        """The labels that tell whose something is."""
+        own = {labels.INSTANCE: self.instance, labels.FOLDER: self.folder}
+        return own | {key: value for key, value in self.network.labels.items() if key == labels.HOST}
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -242,6 +249,7 @@ class Placement:
         copies: Whether apps' folders are copied into volumes rather than mounted from the host.
         secrets: Fingerprints by `<service>.<option>`.
         generations: Which generation of its volumes a service has, by its name; 1 for those that are not in it.
+        host: Tells this machine from others that use the same engine; empty for none in particular.
     """
 
     instance: str
@@ -254,6 +262,7 @@ class Placement:
     copies: bool = False
     secrets: Mapping[str, Fingerprint] = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
+    host: str = ""
 
 
 # --- what is there, and the way to what must be ---
@@ -270,6 +279,7 @@ class SeenContainer:
         image: The image's id in the engine.
         address: In the instance's network; empty when it does not run.
         status_text: As the engine words it: `Up 3 minutes (healthy)`.
+        ports: Those that are published on its host now.
     """
 
     id: str
@@ -279,6 +289,7 @@ class SeenContainer:
     status_text: str
     labels: Mapping[str, str]
     address: str = ""
+    ports: tuple[Port, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

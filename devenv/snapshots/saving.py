@@ -12,7 +12,7 @@ from devenv import catalog, environment, generations, workspace
 from devenv.blueprint import containers
 from devenv.engine import apply, readiness
 from devenv.engine.protocol import Engine
-from devenv.environment import Tell
+from devenv.environment import Remark, Tell
 from devenv.errors import DevenvError, NotReady
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Observed, Plan, SeenContainer, Step, StepVerb
@@ -33,6 +33,35 @@ class Saving:
     wanted: Blueprint
     observed: Observed
     tell: Tell
+
+    @classmethod
+    def of(cls, project: Workspace, engine: Engine, tell: Tell) -> Saving:
+        """See what there is to save of a project's instance.
+
+        Raises:
+            DevenvError: It is another folder's.
+        """
+        observed = engine.observe(project.instance)
+        workspace.guard(project, observed)
+        if generations.settle(project, engine, observed):
+            observed = engine.observe(project.instance)
+        copies = workspace.copies_recorded(project, engine.address)
+        wanted = workspace.resolve(project, engine.info.architecture, copies=copies)
+        return cls(project, engine, wanted, observed, tell)
+
+    def ready(self, services: Sequence[str]) -> tuple[str, ...]:
+        """Bring what saving takes; return those of these services that have data.
+
+        Raises:
+            DevenvError: None of them has.
+        """
+        held = self.holding(services)
+        for one in services:
+            if one not in held:
+                self.tell(Remark(f"`{one}` has no data yet, and the snapshot has none of it"))
+        carried = [one for one in held if self.method(one) == "files"]
+        environment.bring(self.project, self.engine, self.wanted, carried, tell=self.tell)
+        return held
 
     def run(self, names: Sequence[str], draft: Draft) -> tuple[Part, ...]:
         """Save the data of these services: those whose files are copied all as of one moment.
