@@ -94,7 +94,7 @@ def saved(mine: Workspace, engine: Engine, name: str, *, profile: str | None, te
     _check_empty([one for one in generations.chosen(mine, ()) if one in present])
     with store.passing(mine.folder, f"from-{other.instance}") as draft:
         with lock.hold(mine.machine, engine.info.address, other.instance, patience=PATIENCE):
-            saving = Saving.of(other, engine, tell)
+            saving = Saving.of(other, engine, tell, cause="devenv up --from")
             common = {one.name for one in mine.project.services}
             held = saving.ready([one for one in generations.chosen(other, ()) if one in common])
             parts = saving.run(held, draft)
@@ -142,11 +142,11 @@ def _empty(mine: Workspace, engine: Engine, wanted: Blueprint) -> tuple[str, ...
 
 def _check_empty(names: list[str]) -> None:
     if names:
-        listed = ", ".join(f"`{name}`" for name in names)
+        listed = " and ".join(f"`{name}`" for name in names)
         raise DevenvError(
-            f"{listed} of this checkout has data already",
-            hint=f"`devenv up` goes on with it; without it, after `devenv reset {' '.join(names)}`, `--from` works; "
-            "`devenv snapshot restore` takes the data of an exported snapshot in its place",
+            f"there is data of {listed} in this checkout already",
+            hint=f"`devenv up` goes on with it; `devenv down` and `devenv reset {' '.join(names)}` remove it for good, "
+            "and then `--from` works",
         )
 
 

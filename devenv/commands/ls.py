@@ -59,6 +59,7 @@ def row(found: Found, host: str, usage: Usage, here: Path | None = None) -> Row:
     """What there is to say of one."""
     containers = census.own(found)
     running = [one for one in containers if one.status == "running"]
+    addresses = [address for one in containers for address in _addresses(one)]
     return Row(
         name=found.name,
         folder=found.folder,
@@ -68,7 +69,7 @@ def row(found: Found, host: str, usage: Usage, here: Path | None = None) -> Row:
         state=_state(found, running=bool(running)),
         running=len(running),
         containers=len(containers),
-        addresses=tuple(address for one in containers for address in _addresses(one)),
+        addresses=tuple(sorted(addresses, key=lambda one: (one.kind, one.unit, one.port))),
         size=_size(found, usage),
     )
 

@@ -26,16 +26,21 @@ from devenv.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """What services are saved from."""
+    """What services are saved from.
+
+    Args:
+        cause: The command that asks for it.
+    """
 
     project: Workspace
     engine: Engine
     wanted: Blueprint
     observed: Observed
     tell: Tell
+    cause: str = "devenv snapshot save"
 
     @classmethod
-    def of(cls, project: Workspace, engine: Engine, tell: Tell) -> Saving:
+    def of(cls, project: Workspace, engine: Engine, tell: Tell, cause: str = "devenv snapshot save") -> Saving:
         """See what there is to save of a project's instance.
 
         Raises:
@@ -47,7 +52,7 @@ class Saving:
             observed = engine.observe(project.instance)
         copies = workspace.copies_recorded(project, engine.address)
         wanted = workspace.resolve(project, engine.info.architecture, copies=copies)
-        return cls(project, engine, wanted, observed, tell)
+        return cls(project, engine, wanted, observed, tell, cause)
 
     def ready(self, services: Sequence[str]) -> tuple[str, ...]:
         """Bring what saving takes; return those of these services that have data.
@@ -159,7 +164,7 @@ class Saving:
         """Stop, start or await those of these services that ran, all at once."""
         running = {one.name: one for one in map(self._running, names) if one is not None}
         steps = (
-            Step(verb, "container", name, "`devenv snapshot save`", unit=one.labels.get(labels.UNIT))
+            Step(verb, "container", name, f"`{self.cause}`", unit=one.labels.get(labels.UNIT))
             for name, one in running.items()
         )
 

@@ -185,8 +185,10 @@ def passing(folder: Path, name: str) -> Iterator[Draft]:
     try:
         yield Draft(path)
     finally:
-        shutil.rmtree(path, ignore_errors=True)
-        os.close(held)
+        try:
+            shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(held)
 
 
 def delete(folder: Path, name: str) -> None:
