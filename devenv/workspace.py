@@ -106,7 +106,7 @@ def claim(
         name=name,
         declared=_declared(project),
         tells=tells,
-        elsewhere=dict if engine is None else lambda: _folders(engine),
+        elsewhere=set if engine is None else lambda: _others(project, engine),
     )
     return replace(project, claim=found)
 
@@ -116,7 +116,7 @@ def _check_rename(project: Workspace, engine: Engine, name: str) -> None:
     if name == project.instance:
         return
     observed = engine.observe(project.instance)
-    told = [one.labels for one in observed.containers] + [one.labels for one in observed.volumes]
+    told = _labels(Observed(observed.containers, (), observed.volumes))
     if any(ledger.is_same(one.get(labels.FOLDER, ""), project.folder) for one in told):
         kinds = "containers" if observed.containers else "volumes"
         raise Conflict(
@@ -127,14 +127,25 @@ def _check_rename(project: Workspace, engine: Engine, name: str) -> None:
     guard(replace(project, claim=Claim(name)), engine.observe(name))
 
 
-def _folders(engine: Engine) -> dict[str, str]:
-    """The folders that an engine's instances belong to, by name."""
+def _others(project: Workspace, engine: Engine) -> set[str]:
+    """The names that an engine has for other checkouts."""
     try:
         seen = engine.observe(None)
     except EngineError:  # who needs it next tells that better
-        return {}
-    told = [one.labels for one in (*seen.networks, *seen.volumes)] + [one.labels for one in seen.containers]
-    return {one[labels.INSTANCE]: one[labels.FOLDER] for one in told if labels.FOLDER in one}
+        return set()
+    return {one[labels.INSTANCE] for one in _labels(seen) if _is_others(one, project)}
+
+
+def _labels(seen: Observed) -> list[Mapping[str, str]]:
+    return [one.labels for one in (*seen.networks, *seen.volumes)] + [one.labels for one in seen.containers]
+
+
+def _is_others(told: Mapping[str, str], project: Workspace) -> bool:
+    """Whether labels tell of another checkout that is still there, as far as can be seen from this machine."""
+    folder, host = told.get(labels.FOLDER), told.get(labels.HOST)
+    if folder is None or ledger.is_same(folder, project.folder):
+        return False
+    return host not in (None, ledger.host(project.machine)) or ledger.is_there(Path(folder) / config.NAME)
 
 
 def lock(workspace: Workspace) -> Lockfile:
@@ -281,14 +292,14 @@ def guard(workspace: Workspace, observed: Observed) -> None:
     """Refuse to touch an environment of the same name that belongs to another folder.
 
     Raises:
-        Conflict: There is one, and its folder still exists.
+        Conflict: There is one, and its folder still exists, or is another machine's.
     """
-    seen = [one.labels for one in (*observed.networks, *observed.volumes)] + [one.labels for one in observed.containers]
-    for found in seen:
-        folder = found.get(labels.FOLDER, str(workspace.folder))
-        if not ledger.is_same(folder, workspace.folder) and ledger.is_there(Path(folder) / config.NAME):
+    for found in _labels(observed):
+        if _is_others(found, workspace):
+            there = ledger.is_there(Path(found[labels.FOLDER]) / config.NAME)
             raise Conflict(
-                f"an environment named `{workspace.instance}` belongs to `{folder}`",
+                f"an environment named `{workspace.instance}` belongs to `{found[labels.FOLDER]}`"
+                f"{'' if there else ' on another machine'}",
                 hint="`devenv up --instance NAME` gives this checkout another name; or run `devenv down` there",
             )
 

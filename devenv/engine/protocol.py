@@ -1,4 +1,4 @@
-"""The twenty-one things devenv asks of a container engine."""
+"""What devenv asks of a container engine."""
 
 from __future__ import annotations
 

@@ -10,15 +10,15 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from devenv import config, toml, worktree
+from devenv import toml, worktree
 from devenv.errors import Conflict
 from devenv.instances import ledger, naming, ports, state
 from devenv.instances.ledger import Entry, Ledger
 from devenv.model.machine import Machine
 from devenv.values import dataclass
 
-Elsewhere = Callable[[], Mapping[str, str]]
-"""Folders by the names that an engine has for them."""
+Elsewhere = Callable[[], Collection[str]]
+"""The names that an engine has for other checkouts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Claim:
 def read(checkout: Checkout) -> Claim:
     """What the checkout is, or would be; nothing is written."""
     known = _recorded(state.read(checkout.folder), checkout)
-    return known or Claim(_name(checkout, ledger.read(checkout.machine), dict))
+    return known or Claim(_name(checkout, ledger.read(checkout.machine), set))
 
 
 def claim(
@@ -64,7 +64,7 @@ def claim(
     name: str | None = None,
     declared: Collection[int] = (),
     tells: bool = False,
-    elsewhere: Elsewhere = dict,
+    elsewhere: Elsewhere = set,
 ) -> Claim:
     """Make sure that the checkout has a name of its own, and that this is recorded.
 
@@ -158,9 +158,7 @@ def _name(checkout: Checkout, book: Ledger, elsewhere: Elsewhere) -> str:
         if ledger.is_same(entry.folder, checkout.folder) and entry.project == checkout.project:
             return name
     taken = {name for name, entry in ledger.others(book, checkout.folder).items() if entry.counts}
-    for name, folder in elsewhere().items():
-        if not ledger.is_same(folder, checkout.folder) and ledger.is_there(Path(folder) / config.NAME):
-            taken.add(name)
+    taken |= set(elsewhere())
     linked = None if checkout.is_named else worktree.linked(checkout.folder)
     if linked is None and checkout.project not in taken:
         return checkout.project

@@ -133,7 +133,7 @@ def test_a_checkout_that_this_machine_has_forgotten_is_found_by_the_engines_labe
 
 def test_killed_at_any_point_the_same_command_ends_with_all_of_the_data(tmp_path: Path) -> None:
     heard: set[str] = set()
-    for at in range(1, 400, 7):
+    for at in range(1, 400, 3):
         street = Street(tmp_path / str(at))
         fate = Fate(at)
         with fate.over(street.engine), contextlib.suppress(Killed):
@@ -143,7 +143,7 @@ def test_killed_at_any_point_the_same_command_ends_with_all_of_the_data(tmp_path
         heard |= {line.partition(":")[0] for line in street.clone()}
         assert ends_up(street)
         assert list((street.second.folder / store.FOLDER).iterdir()) == []
-    assert at > 80
+    assert at > 60
     assert heard == {"the data of `shop` is here already"}
 
 
