@@ -26,6 +26,8 @@ from devenv.workspace import Workspace
 
 MAIN = "main"
 """Means the checkout with the project's plain name."""
+PATIENCE = 1800.0
+"""Seconds to wait for another devenv that works on the other instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,13 @@ def saved(mine: Workspace, engine: Engine, name: str, *, profile: str | None, te
         return
     _check_empty([one for one in generations.chosen(mine, ()) if one in present])
     with store.passing(mine.folder, f"from-{other.instance}") as draft:
-        with lock.hold(mine.machine, engine.info.address, other.instance, patience=PATIENCE):
+        with lock.hold(
+            mine.machine,
+            engine.info.address,
+            other.instance,
+            patience=PATIENCE,
+            tell=lambda holder: tell(Remark(f"waiting for {holder}")),
+        ):
             saving = Saving.of(other, engine, tell, cause="devenv up --from")
             common = {one.name for one in mine.project.services}
             held = saving.ready([one for one in generations.chosen(other, ()) if one in common])
@@ -102,10 +110,6 @@ def saved(mine: Workspace, engine: Engine, name: str, *, profile: str | None, te
         created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         snapshot = Snapshot(other.instance, created, other.project.name, devenv.__version__, parts)
         yield Origin(other, draft.source(snapshot, f"`{other.instance}`"))
-
-
-PATIENCE = 1800.0
-"""Seconds to wait for another devenv that works on the other instance."""
 
 
 def _opened(mine: Workspace, engine: Engine, name: str, profile: str | None) -> Workspace:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv import config, files, render, toml
+from devenv.errors import DevenvError
 from devenv.instances import ledger
 
 FILE = ".devenv/state.toml"
@@ -28,10 +29,22 @@ def record(folder: Path, changes: Mapping[str, Any]) -> None:
 
 
 def read(folder: Path) -> Mapping[str, Any]:
-    """What is recorded; what came along with a copy of another checkout counts for nothing."""
-    path = folder / FILE
-    state = toml.read(path, name=FILE).data if path.is_file() else {}
+    """What is recorded; what came along with a copy of another checkout counts for nothing.
+
+    Raises:
+        DevenvError: The file is damaged.
+    """
+    state = _read(folder)
     return {} if _is_copied(state, folder) else state
+
+
+def _read(folder: Path) -> Mapping[str, Any]:
+    path = folder / FILE
+    try:
+        return toml.read(path, name=FILE).data if path.is_file() else {}
+    except DevenvError as error:
+        hint = f"remove `{FILE}`: name and ports of this checkout are found out or chosen again"
+        raise DevenvError(error.message, hint=hint, where=error.where) from error
 
 
 def _is_copied(state: Mapping[str, Any], folder: Path) -> bool:
@@ -43,9 +56,8 @@ def _is_copied(state: Mapping[str, Any], folder: Path) -> bool:
 
 def begin_anew(folder: Path) -> None:
     """Remove what is recorded for another checkout."""
-    path = folder / FILE
-    if path.is_file() and _is_copied(toml.read(path, name=FILE).data, folder):
-        path.unlink()
+    if _is_copied(_read(folder), folder):
+        (folder / FILE).unlink()
 
 
 def of(state: Mapping[str, Any], name: str) -> Mapping[Any, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from devenv import instances, toml
-from devenv.errors import Conflict, UsageError
+from devenv.errors import Conflict, DevenvError, UsageError
 from devenv.instances import Checkout, Claim, ledger, naming, state
 from devenv.model.machine import Machine
 
@@ -171,6 +171,28 @@ def test_twenty_claims_at_once_give_twenty_names(desk: Desk) -> None:
     for thread in threads:
         thread.join()
     assert sorted(names) == sorted({"bookshop", *(f"bookshop-{number}" for number in range(2, 21))})
+
+
+def test_a_damaged_record_is_told_with_the_way_out(desk: Desk) -> None:
+    checkout = desk.checkout("first")
+    (checkout.folder / ".devenv").mkdir()
+    (checkout.folder / state.FILE).write_text("[instance\n")
+    with pytest.raises(DevenvError) as caught:
+        instances.read(checkout)
+    assert caught.value.where is not None
+    assert caught.value.where.file == state.FILE
+    assert (caught.value.hint or "").startswith(f"remove `{state.FILE}`")
+
+
+@pytest.mark.parametrize(
+    "content", ["instance = 1", "[instance]\nname = 1", '[instance]\nname = "A B"', "[ports]\nx = 1"]
+)
+def test_a_record_that_says_nothing_is_replaced(desk: Desk, content: str) -> None:
+    checkout = desk.checkout("first")
+    (checkout.folder / ".devenv").mkdir()
+    (checkout.folder / state.FILE).write_text(content)
+    assert instances.claim(checkout).name == "bookshop"
+    assert instances.read(checkout) == Claim("bookshop", is_recorded=True)
 
 
 # --- a name of one's own choice ---
