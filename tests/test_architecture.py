@@ -16,13 +16,15 @@ ROOT = Path(__file__).parents[1]
 # From the bottom up: a module imports its own layer and lower ones.
 LAYERS = (
     ("errors", "files", "values"),
-    ("dockerfile", "model", "patterns", "reference", "toml"),
+    ("dockerfile", "model", "patterns", "reference", "toml", "worktree"),
     ("config", "catalog", "lockfile"),
     ("blueprint", "render", "plan"),
     ("engine", "images", "sync"),
     (
         *(
             "addresses",
+            "census",
+            "cloning",
             "drift",
             "editing",
             "environment",
@@ -30,6 +32,7 @@ LAYERS = (
             "git",
             "identity",
             "joining",
+            "instances",
             "judging",
             "limiting",
             "live",

@@ -192,11 +192,12 @@ def _secrets(project: Project, service: Service, entry: ServiceEntry, placement:
 
 
 def _common(placement: Placement) -> dict[str, str]:
-    return {
+    own = {
         labels.INSTANCE: placement.instance,
         labels.FOLDER: placement.folder,
         labels.COMPOSE_PROJECT: placement.instance,
     }
+    return own | ({labels.HOST: placement.host} if placement.host else {})
 
 
 def _labelled(container: Container, placement: Placement) -> Container:

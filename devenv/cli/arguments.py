@@ -12,7 +12,7 @@ from typer import Abort as Abort
 from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
-from devenv.cli import session, snapshots, verbs
+from devenv.cli import instances, session, snapshots, verbs
 from devenv.cli.session import Options
 from devenv.errors import UsageError
 from devenv.ui import parameters, screen
@@ -89,10 +89,24 @@ def up(
     detach: Annotated[bool, typer.Option("-d", "--detach", help="Return when all is ready.")] = False,
     frozen: Annotated[bool, typer.Option("--frozen", help="Never write `devenv.lock`.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps, change nothing.")] = False,
+    instance: Annotated[str | None, typer.Option(help="Give this checkout's instance this name.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="Begin with the data of this instance or `main`.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Bring the environment to what devenv.toml asks for; then show its logs until ^C, which stops it."""
-    verbs.up(context.obj, detach=detach, frozen=frozen, dry_run=dry_run, as_json=as_json)
+    if dry_run and (instance or source):
+        raise UsageError("`--dry-run` changes nothing: neither a name nor data")
+    verbs.up(
+        context.obj,
+        detach=detach,
+        frozen=frozen,
+        dry_run=dry_run,
+        as_json=as_json,
+        instance=instance,
+        source=source,
+    )
 
 
 @app.command()
@@ -100,9 +114,14 @@ def down(
     context: typer.Context,
     volumes: Annotated[bool, typer.Option("--volumes", "-v", help="Remove the data of the services too.")] = False,
     force: Annotated[bool, typer.Option("--force", help="With --volumes: even if files inside differ.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every instance of this machine.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --all --volumes: do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
     """Stop and remove what `up` made; the services' data stays."""
+    if everything:
+        instances.down(context.obj, volumes=volumes, force=force, yes=yes, as_json=as_json)
+        return
     from devenv.commands import down as down_command
     from devenv.ui import progress, results
 
@@ -228,7 +247,7 @@ def restart(context: typer.Context, units: Units = None) -> None:
     from devenv.commands import restart as restart_command
     from devenv.ui import progress
 
-    project, engine = session.workspace(context.obj), session.engine(context.obj)
+    project, engine = session.claimed(session.workspace(context.obj)), session.engine(context.obj)
     background = session.background(context.obj, project, engine)
     with session.locked(project, engine), progress.drawn() as tell:
         restart_command.run(project, engine, background, units or (), tell=tell)
@@ -309,6 +328,8 @@ app.add_typer(sync, name="sync")
 
 
 app.add_typer(snapshots.app, name="snapshot", cls=_Commands)
+app.command("ls")(instances.list_)
+app.command()(instances.prune)
 
 
 def _background(context: typer.Context) -> Background:

@@ -65,7 +65,7 @@ def run(project: Workspace, engine: Engine, background: Background) -> StatusRes
     name = project.instance
     try:
         copies = workspace.copies_recorded(project, engine.address)
-        wanted = workspace.resolve(project, _architecture(project, engine), copies=copies)
+        wanted = workspace.resolve(project, _architecture(project, engine), copies=copies, records=False)
         rows = _explained(engine, _compared(wanted, observed), observed)
         return StatusResult(name, identity.current(project), rows, None, sync, in_step)
     except LockfileError as error:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from devenv import toml
+from devenv import toml, worktree
 from devenv.config import border, units
 from devenv.config.findings import Findings, listed
 from devenv.model.project import App, Limits, Project, Service, Sync, SyncRule, Task
@@ -50,7 +50,9 @@ def _name(name: str | None, root: Path, found: Findings) -> str:
     if name is not None:
         units.check_name(name, ("name",), found, key=False)
         return name
-    made = units.label(root.name)
+    # A worktree is called after the branch it is for, and its project like the others'.
+    linked = worktree.linked(root)
+    made = units.label(linked.main.name.removesuffix(".git") if linked and linked.folder == root else root.name)
     if not made and not found.is_broken(("name",)):
         message = f"the folder's name `{toml.printable(root.name)}` cannot be made a project's name"
         found.add(message, ("name",), hint='add `name = "…"` to `devenv.toml`')

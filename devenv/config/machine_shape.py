@@ -48,7 +48,7 @@ FILE = shape.table(
         ),
         "user": Key(_TEXT, "User and group that apps run as, such as `1000:1000`; default: your own"),
         "cache": Key(_TEXT, "Folder for what can be fetched or made again"),
-        "state": Key(_TEXT, "Folder for locks and logs"),
+        "state": Key(_TEXT, "Folder for locks, logs, and the ledger of checkouts"),
         "watch": Key(
             Shape({"type": "bool", "strict": True}, "`true` or `false`", {"type": "boolean"}),
             "Whether changes of files have consequences, such as setup, where the engine shares files; default: true",

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from devenv.blueprint import joined
 from devenv.engine import digests, failures, hostfiles, streams, transfers, translate, wire
-from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, Running, SeenImage, Use
+from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, Running, SeenImage, Usage, Use
 from devenv.engine.wire import Answer, Endpoint, Wire
 from devenv.errors import Conflict, DevenvError, EngineError, EngineUnreachable, NotFound
 from devenv.model import labels
-from devenv.model.blueprint import Container, Network, Observed, SeenObject, StepKind, Volume
+from devenv.model.blueprint import Container, Network, Observed, SeenContainer, SeenObject, StepKind, Volume
 from devenv.model.machine import Login
 from devenv.model.progress import Report
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _READ_TIMEOUT = 60.0
 _CHANGE_TIMEOUT = 300
+_MEASURE_TIMEOUT = 300.0
 _REMOVAL_TIMEOUT = 30.0
 _REMOVAL_INTERVAL = 0.05
 _EXIT_INTERVAL = 0.005
@@ -101,6 +102,18 @@ class DockerEngine:
         return tuple(
             translate.seen_object(one) for one in wire.check(self._get(wire.path("networks", query=query))).json
         )
+
+    def usage(self) -> Usage:
+        # Old engines measure everything, whatever they are asked for; new ones list single things only when `verbose`.
+        kinds = "&".join(f"type={kind}" for kind in ("container", "volume"))
+        path = f"{wire.path('system', 'df')}?{kinds}&verbose=1"
+        return translate.usage(wire.check(self._call("GET", path, _MEASURE_TIMEOUT)).json)
+
+    def publishing(self, port: int) -> SeenContainer | None:
+        query = {"filters": json.dumps({"publish": [f"{port}/tcp"]})}
+        entries = wire.check(self._get(wire.path("containers", "json", query=query))).json
+        found = (translate.seen_container(entry) for entry in entries)
+        return next((one for one in found if port in {published.host for published in one.ports}), None)
 
     def image(self, reference: str) -> SeenImage | None:
         entry = self._entry(reference)

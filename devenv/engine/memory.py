@@ -29,9 +29,10 @@ from devenv.engine.protocol import (
     Running,
     SeenImage,
     Settings,
+    Usage,
     Use,
 )
-from devenv.errors import Conflict, EngineError, NotFound
+from devenv.errors import Conflict, EngineError, NotFound, PortTaken
 from devenv.model import labels
 from devenv.model.blueprint import (
     Container,
@@ -159,6 +160,17 @@ class MemoryEngine:
         with self._call("shared", ""):
             return tuple(one for one in self.networks.values() if labels.SHARED in one.labels)
 
+    def usage(self) -> Usage:
+        """Tell the bytes of what was unpacked into volumes."""
+        with self._call("usage", ""):
+            volumes = {name: len(self.contents.get(name, b"")) for name in self.volumes}
+            return Usage(dict.fromkeys(self.containers, 0), volumes)
+
+    def publishing(self, port: int) -> SeenContainer | None:
+        with self._call("publishing", str(port)):
+            seen = map(_seen, self.containers.values())
+            return next((one for one in seen if port in {published.host for published in one.ports}), None)
+
     def image(self, reference: str) -> SeenImage | None:
         with self._call("image", reference):
             known = {image.id: image for image in self.images.values()} | self.images
@@ -252,7 +264,7 @@ class MemoryEngine:
             taken = {port.host for other in others for port in other.wanted.ports}
             for port in kept.wanted.ports:
                 if port.host in taken:
-                    raise Conflict(f"port {port.host} is already in use on the host")
+                    raise PortTaken(f"port {port.host} is already in use on the host", port.host)
             ran = self._program(kept.wanted)
             kept.log += ran.output
             kept.exit_code = ran.exit_code
@@ -437,4 +449,5 @@ def _networks(kept: Kept) -> dict[str, str]:
 def _seen(kept: Kept) -> SeenContainer:
     image, wanted = kept.wanted.image, kept.wanted
     labelled, networks = wanted.labels, _networks(kept)
-    return SeenContainer(kept.id, wanted.name, image, kept.status, kept.status, labelled, kept.address, networks)
+    ports = wanted.ports if kept.status == "running" else ()
+    return SeenContainer(kept.id, wanted.name, image, kept.status, kept.status, labelled, kept.address, networks, ports)

@@ -1,4 +1,4 @@
-"""The twenty-two things devenv asks of a container engine."""
+"""What devenv asks of a container engine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from dataclasses import field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from devenv.model.blueprint import Container, Mount, Network, Observed, Port, SeenObject, StepKind, Volume
+from devenv.model.blueprint import (
+    Container,
+    Mount,
+    Network,
+    Observed,
+    Port,
+    SeenContainer,
+    SeenObject,
+    StepKind,
+    Volume,
+)
 from devenv.model.machine import Login
 from devenv.model.progress import Report
 from devenv.model.project import Limits
@@ -155,6 +165,19 @@ class Command:
     stdin: Iterable[bytes] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Bytes on the engine's disk, by name; what it does not tell of is left out.
+
+    Args:
+        containers: What each has of its own, without its image and mounts.
+        volumes: Their content.
+    """
+
+    containers: Mapping[str, int] = field(default_factory=dict)
+    volumes: Mapping[str, int] = field(default_factory=dict)
+
+
 class Running(Protocol):
     """A command under way: iterate over its output to the end, then read the exit code."""
 
@@ -190,6 +213,14 @@ class Engine(Protocol):
 
     def shared(self) -> tuple[SeenObject, ...]:
         """The networks with the label `SHARED`: they belong to no instance."""
+        ...
+
+    def usage(self) -> Usage:
+        """How much of the engine's disk everything takes; it measures for as long as that takes."""
+        ...
+
+    def publishing(self, port: int) -> SeenContainer | None:
+        """The running container, whosever it is, that has a port of the engine's host."""
         ...
 
     def image(self, reference: str) -> SeenImage | None:
@@ -257,7 +288,7 @@ class Engine(Protocol):
         ...
 
     def start(self, container: str) -> None:
-        """Start it; a running one stays as it is. A taken host port is a `Conflict` that names the port."""
+        """Start it; a running one stays as it is. A taken host port is a `PortTaken`."""
         ...
 
     def stop(self, container: str, grace: int) -> None:

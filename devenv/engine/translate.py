@@ -11,7 +11,17 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, SeenImage, Settings, Use
+from devenv.engine.protocol import (
+    Change,
+    Chunk,
+    Command,
+    ContainerState,
+    EngineInfo,
+    SeenImage,
+    Settings,
+    Usage,
+    Use,
+)
 from devenv.model.blueprint import Container, Mount, Port, SeenContainer, SeenObject
 from devenv.model.machine import Login
 from devenv.model.project import Limits
@@ -183,6 +193,29 @@ def seen_container(entry: Body) -> SeenContainer:
         labels=entry.get("Labels") or {},
         address=_address(entry),
         networks=networks(entry),
+        ports=_published(entry.get("Ports") or ()),
+    )
+
+
+def _published(entries: Iterable[Body]) -> tuple[Port, ...]:
+    """The TCP ports published now; an engine that listens on both of a host's protocols tells each of them."""
+    found = {
+        Port(entry["PrivatePort"], entry["PublicPort"], entry.get("IP") or "127.0.0.1")
+        for entry in entries
+        if entry.get("PublicPort") and entry.get("Type", "tcp") == "tcp"
+    }
+    return tuple(sorted(found, key=lambda port: (port.container, port.host, port.address)))
+
+
+def usage(told: Body) -> Usage:
+    """What takes how much of the engine's disk; from API 1.52 on under other names."""
+    containers = told.get("Containers") or (told.get("ContainerUsage") or {}).get("Items") or ()
+    volumes = told.get("Volumes") or (told.get("VolumeUsage") or {}).get("Items") or ()
+    sizes = {one["Name"]: (one.get("UsageData") or {}).get("Size", -1) for one in volumes}
+    return Usage(
+        {one["Names"][0].removeprefix("/"): int(one.get("SizeRw") or 0) for one in containers if one.get("Names")},
+        # Of a volume of another driver than its own the engine tells -1.
+        {name: int(size) for name, size in sizes.items() if size >= 0},
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
+from devenv.model import labels
 from devenv.model.pins import DerivedRecipe, DockerfileRecipe, ImageRecipe, RegistryPin
 from devenv.model.project import Limits
 from devenv.values import dataclass
@@ -229,6 +230,12 @@ class Blueprint:
     containers: tuple[Container, ...]
     shared: tuple[Network, ...] = ()
 
+    @property
+    def owner(self) -> Mapping[str, str]:
+        """The labels that tell whose something is."""
+        own = {labels.INSTANCE: self.instance, labels.FOLDER: self.folder}
+        return own | {key: value for key, value in self.network.labels.items() if key == labels.HOST}
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -259,6 +266,7 @@ class Placement:
         copies: Whether apps' folders are copied into volumes rather than mounted from the host.
         secrets: Fingerprints by `<service>.<option>`.
         generations: Which generation of its volumes a service has, by its name; 1 for those that are not in it.
+        host: Tells this machine from others that use the same engine; empty for none in particular.
     """
 
     instance: str
@@ -271,6 +279,7 @@ class Placement:
     copies: bool = False
     secrets: Mapping[str, Fingerprint] = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
+    host: str = ""
 
 
 # --- what is there, and the way to what must be ---
@@ -288,6 +297,7 @@ class SeenContainer:
         address: In the instance's network; empty when it does not run.
         status_text: As the engine words it: `Up 3 minutes (healthy)`.
         networks: Those it is in, running or not: the engine's id by name, empty where it is not known yet.
+        ports: Those that are published on its host now.
     """
 
     id: str
@@ -298,6 +308,7 @@ class SeenContainer:
     labels: Mapping[str, str]
     address: str = ""
     networks: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[Port, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

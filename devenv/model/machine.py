@@ -39,7 +39,7 @@ class Machine:
         certificates: Extra CA certificates or whole bundles, PEM files.
         user: `uid:gid` that apps run as.
         cache: Folder for what can be fetched or made again.
-        state: Folder for locks and logs.
+        state: Folder for locks, logs, and the ledger of checkouts.
         watch: Whether changes are followed, for their consequences, where the engine shares files anyway.
     """
 

@@ -17,7 +17,7 @@ import pytest
 from devenv.engine import buildx, shared
 from devenv.engine.memory import MemoryEngine
 from devenv.engine.protocol import Chunk, Command, Settings
-from devenv.errors import Conflict, DevenvError, EngineError, NotFound
+from devenv.errors import Conflict, DevenvError, EngineError, NotFound, PortTaken
 from devenv.model import labels
 from devenv.model.blueprint import Container, Joined, Mount, Network, Port, SeenContainer, StepKind, Volume
 from devenv.model.machine import Machine
@@ -69,6 +69,34 @@ def text(chunks: Iterable[Chunk], stream: str = "stdout") -> bytes:
 def only(lab: Lab) -> SeenContainer:
     (seen,) = lab.engine.observe(lab.instance).containers
     return seen
+
+
+# --- what everything takes ---
+
+
+def test_what_volumes_and_containers_take_of_the_disk_is_told_by_name(lab: Lab) -> None:
+    container = replace(a_container(lab), mounts=(Mount("volume", lab.name("data"), "/data"),))
+    lab.engine.create(Volume(lab.name("data"), lab.labels))
+    lab.engine.create(container)
+    lab.engine.unpack(container.name, "/", [engines.owned_tar("data", uid=0, mode=0o755)])
+    usage = lab.engine.usage()
+    assert usage.volumes[lab.name("data")] >= len("hello")
+    assert usage.containers[container.name] >= 0
+    assert all(size >= 0 for size in (*usage.volumes.values(), *usage.containers.values()))
+
+
+def test_the_container_that_has_a_port_of_the_host_is_found_whosever_it_is(lab: Lab) -> None:
+    port = Port(80, ports.free())
+    assert lab.engine.publishing(port.host) is None
+    lab.engine.create(Network(lab.name("net"), lab.labels))
+    started(lab, replace(a_container(lab), ports=(port,)), lab.name("net"))
+    found = lab.engine.publishing(port.host)
+    assert found is not None
+    assert (found.name, found.ports) == (lab.name("web-1"), (port,))
+    assert only(lab).ports == (port,)
+    lab.engine.stop(lab.name("web-1"), 0)
+    assert lab.engine.publishing(port.host) is None
+    assert only(lab).ports == ()
 
 
 # --- images ---
@@ -363,7 +391,7 @@ def test_a_taken_port_is_a_conflict_that_names_it_until_it_is_free(lab: Lab) -> 
     started(lab, first, network.name)
     lab.engine.create(second, network.name)
     for _ in range(2):
-        with pytest.raises(Conflict, match=f"port {port}"):
+        with pytest.raises(PortTaken, match=f"port {port}"):
             lab.engine.start(second.name)
     lab.engine.stop(first.name, 0)
     lab.engine.start(second.name)

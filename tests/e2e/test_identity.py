@@ -48,10 +48,12 @@ def places() -> tuple[str, ...]:
 
 @contextmanager
 def colleague(first: Checkout, folder: Path, engine: str, lock: bytes) -> Iterator[Checkout]:
-    """The same project on another machine: its files, a lockfile, an engine without its images and an empty cache."""
+    """The same project on another machine: its files, a lockfile, an engine without its images, and no memory."""
     shutil.copytree(first.folder, folder, ignore=shutil.ignore_patterns(".devenv", "__pycache__"))
     (folder / "devenv.lock").write_bytes(lock)
-    env = first.env | {"DEVENV_CACHE": str(folder.with_name(f"{folder.name} cache"))}
+    env = first.env | {
+        f"DEVENV_{one.upper()}": str(folder.with_name(f"{folder.name} {one}")) for one in ("cache", "state")
+    }
     there = Checkout(folder, first.name, first.port, engine, env)
     forget(there)
     try:
