@@ -83,7 +83,8 @@ def bring(wanted: Iterable[Image], images: Mapping[str, str]) -> Plan:
 
 
 def _network(blueprint: Blueprint, observed: Observed) -> Iterator[Step]:
-    if blueprint.network.name not in {one.name for one in observed.networks}:
+    used = not blueprint.containers or any(one.is_attached for one in blueprint.containers)
+    if used and blueprint.network.name not in {one.name for one in observed.networks}:
         yield Step("create", "network", blueprint.network.name, "missing")
 
 

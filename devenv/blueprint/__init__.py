@@ -67,7 +67,7 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
         images=tuple({image.reference: image for image in found.values()}.values()),
         network=_network(placement),
         volumes=_volumes(placement, units.values(), _data(project, entries, placement)),
-        containers=tuple(_labelled(units[name], placement) for name in _ordered(units)),
+        containers=tuple(labelled(units[name], placement) for name in _ordered(units)),
     )
 
 
@@ -196,12 +196,14 @@ def _common(placement: Placement) -> dict[str, str]:
     }
 
 
-def _labelled(container: Container, placement: Placement) -> Container:
+def labelled(container: Container, placement: Placement) -> Container:
     """Add the labels that tell devenv and compose what this container is, the hash of its configuration included."""
     parts = {name: hashing.of(getattr(container, name))[:8] for name in _FIXED}
     copied = [mount for mount in container.mounts if mount.kind == "copy"]
     if copied:
         parts["mounts"] = hashing.of([container.mounts, _copied(container, copied)])[:8]
+    if container.network == "host":
+        parts["network"] = hashing.of(container.network)[:8]
     config = hashing.of(parts)
     own = {
         labels.UNIT: container.unit,
@@ -217,9 +219,17 @@ def _labelled(container: Container, placement: Placement) -> Container:
         labels.COMPOSE_CONFIG_FILES: f"{placement.folder}/{COMPOSE_FILE}",
         labels.COMPOSE_DEPENDS_ON: ",".join(f"{name}:service_healthy:false" for name in container.needs),
     }
+    if container.kind == "app" and len(container.ports) > 1:
+        own[labels.NAMES] = json.dumps(_named(container), separators=(",", ":"))
     if copied:
         own[labels.COPIED] = json.dumps([mount.target for mount in copied], separators=(",", ":"))
     return replace(container, labels=_common(placement) | own, config_hash=config)
+
+
+def _named(container: Container) -> dict[str, int]:
+    """What an app's ports are called: by its own name the first that the project names, which no engine tells."""
+    first, *further = (port.container for port in container.ports)
+    return {container.unit: first} | {f"{container.unit}-{port}": port for port in further}
 
 
 def _copied(container: Container, mounts: Iterable[Mount]) -> dict[str, str]:

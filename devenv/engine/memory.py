@@ -333,7 +333,7 @@ class MemoryEngine:
             mounts=tuple(sorted(mounts, key=lambda mount: mount.target)),
             ports=tuple(sorted(wanted.ports, key=lambda port: (port.container, port.host, port.address))),
             limits=wanted.limits,
-            networks=(kept.network,) if kept.network else (),
+            networks=tuple(filter(None, (kept.network, "host" if wanted.network == "host" else None))),
             labels={**image.labels, **wanted.labels},
         )
 
@@ -398,4 +398,5 @@ def _owner(resource: Container | Network | Volume | SeenObject) -> str | None:
 
 def _seen(kept: Kept) -> SeenContainer:
     image, wanted = kept.wanted.image, kept.wanted
-    return SeenContainer(kept.id, wanted.name, image, kept.status, kept.status, wanted.labels, kept.address)
+    ports = tuple(sorted(wanted.ports, key=lambda port: port.container)) if kept.status == "running" else ()
+    return SeenContainer(kept.id, wanted.name, image, kept.status, kept.status, wanted.labels, kept.address, ports)

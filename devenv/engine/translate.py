@@ -57,7 +57,7 @@ def _host_config(wanted: Container, network: str | None) -> Body:
     limits = wanted.limits
     in_memory = {mount.target: mount.options for mount in wanted.mounts if mount.owner}
     return {
-        "NetworkMode": network or "none",
+        "NetworkMode": "host" if wanted.network == "host" else network or "none",
         "Mounts": [_mount(wanted, mount) for mount in wanted.mounts if mount.kind != "copy" and not mount.owner],
         "PortBindings": _bindings(wanted.ports),
         "RestartPolicy": {"Name": "no"},
@@ -182,6 +182,7 @@ def seen_container(entry: Body) -> SeenContainer:
         status_text=entry["Status"],
         labels=entry.get("Labels") or {},
         address=_address(entry),
+        ports=_listed(entry.get("Ports") or ()),
     )
 
 
@@ -241,6 +242,16 @@ def _ports(bindings: Body) -> tuple[Port, ...]:
         if port.endswith("/tcp")
         for binding in entries or ()
     )
+    return tuple(sorted(found, key=lambda port: (port.container, port.host, port.address)))
+
+
+def _listed(entries: Iterable[Body]) -> tuple[Port, ...]:
+    """Published ports as a listing has them."""
+    found = {
+        Port(one["PrivatePort"], one["PublicPort"], one.get("IP") or "")
+        for one in entries
+        if one.get("PublicPort") and one.get("Type") == "tcp"
+    }
     return tuple(sorted(found, key=lambda port: (port.container, port.host, port.address)))
 
 

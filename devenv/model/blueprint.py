@@ -12,6 +12,7 @@ from devenv.values import dataclass
 
 MountKind = Literal["bind", "volume", "tmpfs", "copy"]
 ContainerKind = Literal["app", "service", "files"]
+NetworkMode = Literal["instance", "host", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ class Container:
         secrets: Its files with secrets, each of which is among `mounts`, too.
         setup: Whether the start script runs setup commands before `run`; its log then tells when that is done.
         needs: Units that must be ready before this one starts.
+        network: `host` is that of the engine's computer; its ports need not be published.
         stop_grace: Seconds between the stop signal and SIGKILL.
         config_hash: SHA-256 of everything above and below that the engine fixes at creation; set by `blueprint`.
     """
@@ -160,6 +162,7 @@ class Container:
     readiness: Readiness = Readiness()
     health: Health | None = None
     limits: Limits = Limits()
+    network: NetworkMode = "instance"
     stop_signal: str | None = None
     stop_grace: int = 10
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -168,7 +171,7 @@ class Container:
     @property
     def is_attached(self) -> bool:
         """Whether it is in the instance's network."""
-        return self.kind != "files"
+        return self.network == "instance"
 
     def holds_folder(self, mount: Mount) -> bool:
         """Whether a mount is the volume of an app's folder, in which nothing of the image may appear."""
@@ -270,6 +273,7 @@ class SeenContainer:
         image: The image's id in the engine.
         address: In the instance's network; empty when it does not run.
         status_text: As the engine words it: `Up 3 minutes (healthy)`.
+        ports: What it publishes now, by container port; () when it does not run.
     """
 
     id: str
@@ -279,6 +283,7 @@ class SeenContainer:
     status_text: str
     labels: Mapping[str, str]
     address: str = ""
+    ports: tuple[Port, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

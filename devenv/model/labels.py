@@ -28,6 +28,9 @@ FILLING = "dev.devenv.filling"
 mark is gone. On a container: it carries data in or out and does nothing else."""
 COPIED = "dev.devenv.copied"
 """JSON: where the files are that were copied into the container when it was created."""
+NAMES = "dev.devenv.names"
+"""JSON: the port of the container by each name that leads to it, `{"web": 8000}` for `web.<instance>.localhost`; absent
+on an app with one port, whose name is its own."""
 PROBE = "dev.devenv.probe"
 """On a container that only tells whether the engine shares the host's files; it belongs to no instance."""
 
