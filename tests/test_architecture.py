@@ -25,6 +25,7 @@ LAYERS = (
             "addresses",
             "drift",
             "editing",
+            "entry",
             "environment",
             "generations",
             "git",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from devenv import addresses, identity, lockfile, workspace
+from devenv import addresses, entry, identity, lockfile, workspace
 from devenv.engine.protocol import Engine
+from devenv.entry import Entry
 from devenv.errors import DevenvError, LockfileError
 from devenv.live import Background
 from devenv.model import labels
@@ -59,7 +60,7 @@ def run(project: Workspace, engine: Engine, background: Background) -> StatusRes
     try:
         copies = workspace.copies_recorded(project, engine.address)
         wanted = workspace.resolve(project, _architecture(project, engine), copies=copies)
-        rows = tuple(_compared(wanted, observed))
+        rows = tuple(_compared(wanted, observed, entry.find(project.machine, engine.address)))
         return StatusResult(name, identity.current(project), rows, None, sync, in_step)
     except LockfileError as error:
         return StatusResult(name, None, tuple(_unplanned(observed)), error.message, sync, in_step)
@@ -89,11 +90,11 @@ def _architecture(project: Workspace, engine: Engine) -> str:
     return next(iter(found.platforms)) if found and len(found.platforms) == 1 else engine.info.architecture
 
 
-def _compared(wanted: Blueprint, observed: Observed) -> list[Row]:
+def _compared(wanted: Blueprint, observed: Observed, named: Entry | None) -> list[Row]:
     seen = {one.name: one for one in observed.containers}
     found: dict[str, tuple[str, ...]] = {}
-    for address in addresses.of(wanted):
-        found[address.unit] = (*found.get(address.unit, ()), address.url)
+    for address in addresses.of(wanted, named):
+        found[address.unit] = (*found.get(address.unit, ()), *address.names, address.url)
     rows = [_row(one, seen.pop(one.name, None), found.get(one.unit, ())) for one in wanted.containers]
     return rows + [_orphan(one, current=False) for one in seen.values()]
 

@@ -230,7 +230,7 @@ class Engine(Protocol):
         """Create it, or adopt the one of that name and instance; return its id.
 
         A container with `network=None` has no network at all, or the host's if it says so; otherwise its unit is its
-        alias there. Its mounts of kind `copy` are files that are in it as soon as it is there: root's, for reading only.
+        alias there. Its mounts of kind `copy` are files that are in it as soon as it is there: root's, read-only.
 
         Raises:
             DevenvError: A file to copy cannot be read; there is no container then.
