@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -155,6 +156,7 @@ def test_websockets_and_event_streams_pass_and_outlive_the_coming_and_going_of_o
         assert (stream.readline(), stream.readline()) == (b"data: 1\n", b"\n")
 
         with checkout(tmp_path / "second", world.checkout.env) as other:
+            shutil.copy(world.checkout.folder / "devenv.lock", other.folder)
             host = f"web.{other.name}.localhost"
             other.run("up", "-d")
             assert world.ask(host)[0] == 200
