@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 
 from devenv import entry as entries
 from devenv import environment
@@ -13,7 +12,7 @@ from devenv.entry import Entry, making, names, refreshing
 from devenv.entry.names import Route
 from devenv.environment import Tell
 from devenv.errors import DevenvError
-from devenv.model.blueprint import Plan, Step
+from devenv.model.blueprint import Step
 from devenv.model.machine import Machine
 from devenv.model.project import Origin, Project
 from devenv.values import dataclass
@@ -85,13 +84,13 @@ def on(machine: Machine, engine: Engine, project: Project | None, *, tell: Tell)
     with lock.hold(machine, engine.address, entries.instance(folder), patience=PATIENCE):
         before = entries.find(machine, engine.address)
         if before is None:
-            _take_down(engine, entries.instance(folder), tell)  # what a killed `names on` may have left
+            _take_away(engine, entries.instance(folder), tell)  # what a killed `names on` may have left
         chosen, notes = _chosen(machine, engine, before, shared=shared)
         try:
             making.start(machine, engine, chosen, _origin(project), tell)
         except DevenvError:
             if before is None:
-                _take_down(engine, chosen.instance, tell)
+                _take_away(engine, chosen.instance, tell)
             raise
         # What it was told last may be gone with its volume.
         (folder / refreshing.TOLD).unlink(missing_ok=True)
@@ -125,9 +124,8 @@ def listed(machine: Machine, engine: Engine) -> NamesResult:
     return NamesResult(state, _names(entry, names.routes(observed.containers)))
 
 
-def _take_down(engine: Engine, instance: str, tell: Tell, *, volumes: bool = False) -> Plan:
-    observed = engine.observe(instance)
-    return environment.take_down(engine, observed, volumes=volumes, tell=tell, cause="devenv names")
+def _take_away(engine: Engine, instance: str, tell: Tell) -> None:
+    environment.take_down(engine, engine.observe(instance), volumes=False, tell=tell, cause="devenv names on")
 
 
 def _names(entry: Entry, found: tuple[Route, ...]) -> tuple[Name, ...]:
@@ -144,21 +142,13 @@ def _chosen(machine: Machine, engine: Engine, before: Entry | None, *, shared: b
     runs = any(one.status == "running" for one in engine.observe(instance).containers)
     own = frozenset((before.http, before.https) if before is not None and runs else ())
     low = engine.info.routable or not engine.info.local
-    ports: dict[str, int] = {}
-    notes: list[str] = []
-    asked: Mapping[str, int | None] = {"http": machine.entry_http, "https": machine.entry_https}
-    for scheme, usual in (("http", HTTP), ("https", HTTPS)):
-        kept = (getattr(before, scheme),) if before is not None else ()
-        port, why = making.choose(asked[scheme], (*kept, *usual), own=own, low=low)
-        ports[scheme] = port
-        if why is not None:
-            notes.append(f"{scheme.upper()} has port {port}, for {why}")
-    if ports["http"] == ports["https"]:
-        raise DevenvError(
-            f"names cannot have port {ports['http']} both for HTTP and for HTTPS",
-            hint="set another one in `[entry]` of your `config.toml`",
-        )
-    return Entry(folder, ports["http"], ports["https"], shared, making.has_ipv6()), tuple(notes)
+    usual = HTTP if before is None else (before.http, *HTTP)
+    http, why = making.choose(machine.entry_http, usual, own=own, low=low)
+    notes = [f"HTTP has port {http}, for {why}"] if why is not None else []
+    usual = HTTPS if before is None else (before.https, *HTTPS)
+    https, why = making.choose(machine.entry_https, usual, own=own, low=low, besides=http)
+    notes += [f"HTTPS has port {https}, for {why}"] if why is not None else []
+    return Entry(folder, http, https, shared, making.has_ipv6()), tuple(notes)
 
 
 def _origin(project: Project | None) -> Origin | None:

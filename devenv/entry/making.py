@@ -90,7 +90,9 @@ def shares_network(info: EngineInfo) -> bool:
     )
 
 
-def choose(asked: int | None, usual: tuple[int, ...], *, own: frozenset[int], low: bool) -> tuple[int, str | None]:
+def choose(
+    asked: int | None, usual: tuple[int, ...], *, own: frozenset[int], low: bool, besides: int | None = None
+) -> tuple[int, str | None]:
     """A port to listen on, and why it is not the usual one.
 
     Args:
@@ -98,12 +100,13 @@ def choose(asked: int | None, usual: tuple[int, ...], *, own: frozenset[int], lo
         usual: Those to try first.
         own: What the entry itself listens on now, which counts as free.
         low: Whether it may listen on ports below 1024.
+        besides: The port that is chosen already.
 
     Raises:
         Conflict: The one asked for is taken.
     """
     if asked is not None:
-        held = None if asked in own else _holder(asked)
+        held = "HTTP" if asked == besides else None if asked in own else _holder(asked)
         if held is not None:
             hint = "stop it, or set another port in `[entry]` of your `config.toml`"
             raise Conflict(f"names cannot have port {asked}: {held} listens there", hint=hint)
@@ -111,6 +114,8 @@ def choose(asked: int | None, usual: tuple[int, ...], *, own: frozenset[int], lo
     first = usual[0]
     why = None
     for port in (*usual, *FREE):
+        if port == besides:
+            continue
         if port in own:
             return port, why
         held = None if port < 1024 and not low else _holder(port)
@@ -165,7 +170,7 @@ def _reached(entry: Entry) -> None:
         if time.monotonic() > deadline:
             raise EngineError(
                 f"the entry runs, but nothing of it answers on port {entry.http} of this computer",
-                hint="the engine has a network of its own: `devenv names off` takes the entry away again",
+                hint="names need an engine with this computer's network: one with root's rights, or Docker Desktop",
             )
         time.sleep(0.05)
 

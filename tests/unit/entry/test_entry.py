@@ -234,6 +234,13 @@ def test_an_engine_without_roots_rights_gets_a_port_that_it_may_have() -> None:
     assert why == "this engine cannot listen below 1024" or why.endswith("listens on 80")
 
 
+def test_http_and_https_never_get_the_same_port() -> None:
+    free, other = ports.free(), ports.free()
+    assert making.choose(None, (free, other), own=frozenset(), low=True, besides=free)[0] == other
+    with pytest.raises(Conflict, match="HTTP listens there"):
+        making.choose(free, (443,), own=frozenset(), low=True, besides=free)
+
+
 def test_without_a_usual_port_it_is_one_of_many() -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port, _ = making.choose(None, (held.getsockname()[1],), own=frozenset(), low=True)
