@@ -179,6 +179,14 @@ def test_websockets_and_event_streams_pass_and_outlive_the_coming_and_going_of_o
     world.checkout.run("exec", "web", "rm", "-f", "/tmp/go")
 
 
+def test_the_entry_listens_on_loopback_alone(world: World) -> None:
+    tables = [path for path in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if path.is_file()]
+    rows = [line.split() for path in tables for line in path.read_text().splitlines()[1:]]
+    ends = {tuple(row[1].split(":")) for row in rows if row[3] == "0A"}
+    places = {place for place, port in ends if int(port, 16) in (world.http, world.https)}
+    assert places - {"00000000000000000000000001000000"} == {"0100007F"}
+
+
 def test_an_app_that_does_not_answer_is_told_in_words(world: World) -> None:
     (_, silent) = world.checkout.run("url", "--json").data
     host = f"web-{silent['port']}.{world.checkout.name}.localhost"
