@@ -170,7 +170,7 @@ def converge(
     observed = engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
     if generations.settle(workspace_, engine, observed):
-        copies = any(one.kind == "files" for one in wanted.containers)
+        copies = workspace.copies(workspace_, engine)
         wanted = workspace.resolve(workspace_, engine.info.architecture, copies=copies)
         observed = engine.observe(wanted.instance)
     _object(workspace_, wanted, observed)

@@ -123,7 +123,7 @@ def record_generations(workspace: Workspace, found: Mapping[str, int]) -> None:
 
 
 def copies(workspace: Workspace, engine: Engine) -> bool:
-    """Whether the apps' folders are copied on this engine: as the project says, else unless it shares them.
+    """Whether the host's files are copied on this engine: as the project says, else unless it shares them.
 
     What is found out is recorded, for commands that ask no engine.
 
@@ -152,10 +152,14 @@ def copies_recorded(workspace: Workspace, address: str | None = None) -> bool:
     return mode == "copy"
 
 
+def has_copies(workspace: Workspace, address: str) -> bool:
+    """Whether there are apps whose folders were last copied on that engine; asks nothing."""
+    return bool(workspace.project.apps) and copies_recorded(workspace, address)
+
+
 def _fixed_copies(project: Project) -> bool | None:
-    if not project.apps or project.sync.mode == "bind":
-        return False
-    return True if project.sync.mode == "copy" else None
+    """What the project says; without apps, too, for a service's files have to get there as well."""
+    return None if project.sync.mode == "auto" else project.sync.mode == "copy"
 
 
 def needs_lock(workspace: Workspace) -> bool:

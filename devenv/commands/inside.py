@@ -46,7 +46,7 @@ def execute(
     """
     container = running.one(project, engine, unit)
     argv = (*blueprint.inside(project.project, project.entries, unit), *argv)
-    copies = workspace.copies_recorded(project, engine.address)
+    copies = workspace.has_copies(project, engine.address)
     bring_out = live.in_step(background, terminal.remark, copies=copies)
     execution = engine.exec(container.name, Command(argv, interactive=terminal.interactive, stdin=terminal.stdin))
     for chunk in execution:

@@ -26,7 +26,7 @@ def an_engine(*, shares: bool, address: str = "memory://") -> MemoryEngine:
     return engine
 
 
-@pytest.mark.parametrize(("mode", "apps", "expected"), [("bind", 1, False), ("copy", 1, True), ("copy", 0, False)])
+@pytest.mark.parametrize(("mode", "apps", "expected"), [("bind", 1, False), ("copy", 1, True), ("copy", 0, True)])
 def test_what_the_project_says_needs_no_engine(tmp_path: Path, mode: SyncMode, apps: int, expected: bool) -> None:
     project, engine = opened(tmp_path, mode, apps=apps), an_engine(shares=True)
     assert (workspace.copies(project, engine), workspace.copies_recorded(project)) == (expected, expected)
