@@ -86,7 +86,8 @@ def bring(wanted: Iterable[Image], images: Mapping[str, str]) -> Plan:
 
 def _network(blueprint: Blueprint, observed: Observed) -> Iterator[Step]:
     there = {one.name for one in (*observed.networks, *observed.shared)}
-    for network in (blueprint.network, *blueprint.shared):
+    used = not blueprint.containers or any(one.is_attached for one in blueprint.containers)
+    for network in (*((blueprint.network,) if used else ()), *blueprint.shared):
         if network.name not in there:
             yield Step("create", "network", network.name, "missing")
 

@@ -27,6 +27,7 @@ LAYERS = (
             "cloning",
             "drift",
             "editing",
+            "entry",
             "environment",
             "generations",
             "git",

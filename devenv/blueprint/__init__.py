@@ -69,7 +69,7 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
         images=tuple({image.reference: image for image in found.values()}.values()),
         network=_network(placement),
         volumes=_volumes(placement, units.values(), _data(project, entries, placement)),
-        containers=tuple(_labelled(units[name], placement) for name in _ordered(units)),
+        containers=tuple(labelled(units[name], placement) for name in _ordered(units)),
         shared=joined.networks(project.joins, _BRIDGE),
     )
 
@@ -200,7 +200,7 @@ def _common(placement: Placement) -> dict[str, str]:
     return own | ({labels.HOST: placement.host} if placement.host else {})
 
 
-def _labelled(container: Container, placement: Placement) -> Container:
+def labelled(container: Container, placement: Placement) -> Container:
     """Add the labels that tell devenv and compose what this container is, the hash of its configuration included."""
     parts = {name: hashing.of(getattr(container, name))[:8] for name in _FIXED}
     parts["limits"] = hashing.of(limits.given(container))[:8]
@@ -209,6 +209,8 @@ def _labelled(container: Container, placement: Placement) -> Container:
         parts["mounts"] = hashing.of([container.mounts, _copied(container, copied)])[:8]
     if container.networks:  # containers of projects that join none keep the hash they have
         parts["networks"] = hashing.of(container.networks)[:8]
+    if container.network == "host":
+        parts["network"] = hashing.of(container.network)[:8]
     config = hashing.of(parts)
     own = {
         labels.UNIT: container.unit,
@@ -224,9 +226,17 @@ def _labelled(container: Container, placement: Placement) -> Container:
         labels.COMPOSE_CONFIG_FILES: f"{placement.folder}/{COMPOSE_FILE}",
         labels.COMPOSE_DEPENDS_ON: ",".join(f"{name}:service_healthy:false" for name in container.needs),
     }
+    if container.kind == "app" and len(container.ports) > 1:
+        own[labels.NAMES] = json.dumps(_named(container), separators=(",", ":"))
     if copied:
         own[labels.COPIED] = json.dumps([mount.target for mount in copied], separators=(",", ":"))
     return replace(container, labels=_common(placement) | own, config_hash=config)
+
+
+def _named(container: Container) -> dict[str, int]:
+    """What an app's ports are called: by its own name the first that the project names, which no engine tells."""
+    first, *further = (port.container for port in container.ports)
+    return {container.unit: first} | {f"{container.unit}-{port}": port for port in further}
 
 
 def _copied(container: Container, mounts: Iterable[Mount]) -> dict[str, str]:

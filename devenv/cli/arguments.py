@@ -12,7 +12,7 @@ from typer import Abort as Abort
 from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
-from devenv.cli import instances, session, snapshots, verbs
+from devenv.cli import instances, names, session, snapshots, verbs
 from devenv.cli.session import Options
 from devenv.errors import UsageError
 from devenv.ui import parameters, screen
@@ -20,7 +20,6 @@ from devenv.ui import parameters, screen
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from devenv.addresses import Address
     from devenv.commands.inside import Terminal
     from devenv.engine.protocol import Chunk
     from devenv.live import Background
@@ -223,9 +222,11 @@ def url(context: typer.Context, unit: Unit = None, as_json: Json = False) -> Non
     if as_json:
         screen.give_json([asdict(one) for one in found])
     elif unit is not None:
-        screen.give(found[0].url)
+        screen.give(found[0].best)
     else:
-        _give_addresses(found)
+        from devenv.ui import tables
+
+        screen.give(tables.addresses(found))
 
 
 @app.command()
@@ -330,6 +331,8 @@ app.add_typer(sync, name="sync")
 app.add_typer(snapshots.app, name="snapshot", cls=_Commands)
 app.command("ls")(instances.list_)
 app.command()(instances.prune)
+app.add_typer(names.app, name="names", cls=_Commands)
+app.command("trust-ca")(names.trust_ca)
 
 
 def _background(context: typer.Context) -> Background:
@@ -562,9 +565,3 @@ def _terminal(inside: ModuleType) -> Terminal:
     is_interactive = screen.is_interactive()
     terminal: Terminal = inside.Terminal(is_interactive, write, remark, None if is_interactive else screen.piped_in())
     return terminal
-
-
-def _give_addresses(found: tuple[Address, ...]) -> None:
-    from devenv.ui import tables
-
-    screen.give(tables.columns([(one.unit, one.url) for one in found]))

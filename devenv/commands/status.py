@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from devenv import addresses, identity, lockfile, workspace
+from devenv import addresses, entry, identity, lockfile, workspace
 from devenv.engine.protocol import Engine, Use
+from devenv.entry import Entry
 from devenv.errors import DevenvError, LockfileError
 from devenv.live import Background
 from devenv.model import labels
@@ -66,7 +67,7 @@ def run(project: Workspace, engine: Engine, background: Background) -> StatusRes
     try:
         copies = workspace.copies_recorded(project, engine.address)
         wanted = workspace.resolve(project, _architecture(project, engine), copies=copies, records=False)
-        rows = _explained(engine, _compared(wanted, observed), observed)
+        rows = _explained(engine, _compared(wanted, observed, entry.find(project.machine, engine.address)), observed)
         return StatusResult(name, identity.current(project), rows, None, sync, in_step)
     except LockfileError as error:
         rows = _explained(engine, _unplanned(observed), observed)
@@ -113,11 +114,11 @@ def _architecture(project: Workspace, engine: Engine) -> str:
     return next(iter(found.platforms)) if found and len(found.platforms) == 1 else engine.info.architecture
 
 
-def _compared(wanted: Blueprint, observed: Observed) -> list[Row]:
+def _compared(wanted: Blueprint, observed: Observed, named: Entry | None) -> list[Row]:
     seen = {one.name: one for one in observed.containers}
     found: dict[str, tuple[str, ...]] = {}
-    for address in addresses.of(wanted):
-        found[address.unit] = (*found.get(address.unit, ()), address.url)
+    for address in addresses.of(wanted, named):
+        found[address.unit] = (*found.get(address.unit, ()), *address.names, address.url)
     rows = [_row(one, seen.pop(one.name, None), found.get(one.unit, ())) for one in wanted.containers]
     return rows + [_orphan(one, current=False) for one in seen.values()]
 

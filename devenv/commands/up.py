@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from devenv import addresses, environment, identity, lockfile, pinning, workspace
+from devenv import addresses, entry, environment, identity, lockfile, pinning, workspace
 from devenv.addresses import Address
 from devenv.engine.protocol import Engine
 from devenv.environment import Remark, Tell
@@ -69,7 +69,7 @@ def run(
     wanted = workspace.resolve(project, architecture, copies=copies, records=not dry_run)
     if dry_run:
         todo = environment.prepare(project, engine, wanted)
-        return _result(project, wanted, todo.steps, todo.kept, locked=locked)
+        return _result(project, engine, wanted, todo.steps, todo.kept, locked=locked)
 
     if not any(one.kind == "files" for one in wanted.containers):
         _leave_copies(background, tell)
@@ -78,7 +78,8 @@ def run(
     if origin is not None:
         origin.fill(project, engine, wanted, tell)
     ahead, fill = functools.partial(background.begin, wanted), background.filling(wanted, tell)
-    outcome = environment.converge(project, engine, wanted, tell=tell, ahead=ahead, fill=fill)
+    with entry.kept(project.machine, engine, tell):
+        outcome = environment.converge(project, engine, wanted, tell=tell, ahead=ahead, fill=fill)
     wanted = outcome.wanted
     if project.claimed.source or origin is not None:
         workspace.begun(project)
@@ -86,7 +87,7 @@ def run(
     for line in _held(client) if client is not None else ():
         tell(Remark(line))
     recorded = not frozen and environment.record(project, outcome.digests, architecture)
-    return _result(project, wanted, outcome.steps, outcome.kept, locked=locked or recorded)
+    return _result(project, engine, wanted, outcome.steps, outcome.kept, locked=locked or recorded)
 
 
 def _held(client: Client) -> Iterator[str]:
@@ -105,9 +106,16 @@ def _leave_copies(background: Background, tell: Tell) -> None:
 
 
 def _result(
-    project: Workspace, wanted: Blueprint, steps: tuple[Step, ...], kept: tuple[str, ...], *, locked: bool
+    project: Workspace,
+    engine: Engine,
+    wanted: Blueprint,
+    steps: tuple[Step, ...],
+    kept: tuple[str, ...],
+    *,
+    locked: bool,
 ) -> UpResult:
-    return UpResult(wanted.instance, identity.current(project), steps, kept, addresses.of(wanted), locked)
+    found = addresses.of(wanted, entry.find(project.machine, engine.address))
+    return UpResult(wanted.instance, identity.current(project), steps, kept, found, locked)
 
 
 def _lock(project: Workspace, architecture: str, tell: Tell, *, frozen: bool) -> bool:

@@ -379,7 +379,7 @@ class MemoryEngine:
             mounts=tuple(sorted(mounts, key=lambda mount: mount.target)),
             ports=tuple(sorted(wanted.ports, key=lambda port: (port.container, port.host, port.address))),
             limits=wanted.limits,
-            networks=tuple(sorted(_networks(kept))),
+            networks=tuple(sorted((*_networks(kept), *(("host",) if wanted.network == "host" else ())))),
             labels={**image.labels, **wanted.labels},
         )
 
@@ -449,5 +449,5 @@ def _networks(kept: Kept) -> dict[str, str]:
 def _seen(kept: Kept) -> SeenContainer:
     image, wanted = kept.wanted.image, kept.wanted
     labelled, networks = wanted.labels, _networks(kept)
-    ports = wanted.ports if kept.status == "running" else ()
+    ports = tuple(sorted(wanted.ports, key=lambda port: port.container)) if kept.status == "running" else ()
     return SeenContainer(kept.id, wanted.name, image, kept.status, kept.status, labelled, kept.address, networks, ports)

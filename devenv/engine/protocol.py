@@ -278,9 +278,9 @@ class Engine(Protocol):
     def create(self, resource: Container | Network | Volume, network: str | None = None) -> str:
         """Create it, or adopt the one of that name and instance; return its id.
 
-        A container with `network=None` has no network at all; otherwise its unit is its alias there, and it is in its
-        further networks as well (one that does not exist is `NotFound`, with some engines only at the start). Its
-        mounts of kind `copy` are files that are in it as soon as it is there: root's, for reading only.
+        A container with `network=None` has no network at all, or the host's if it says so; otherwise its unit is its
+        alias there, and it is in its further networks as well (one that does not exist is `NotFound`, with some engines
+        only at the start). Its mounts of kind `copy` are files in it as soon as it is there: root's, read-only.
 
         Raises:
             DevenvError: A file to copy cannot be read; there is no container then.

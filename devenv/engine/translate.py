@@ -67,7 +67,7 @@ def _host_config(wanted: Container, network: str | None) -> Body:
     limits = wanted.limits
     in_memory = {mount.target: mount.options for mount in wanted.mounts if mount.owner}
     return {
-        "NetworkMode": network or "none",
+        "NetworkMode": "host" if wanted.network == "host" else network or "none",
         "Mounts": [_mount(wanted, mount) for mount in wanted.mounts if mount.kind != "copy" and not mount.owner],
         "PortBindings": _bindings(wanted.ports),
         "RestartPolicy": {"Name": "no"},

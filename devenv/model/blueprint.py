@@ -13,6 +13,7 @@ from devenv.values import dataclass
 
 MountKind = Literal["bind", "volume", "tmpfs", "copy"]
 ContainerKind = Literal["app", "service", "files"]
+NetworkMode = Literal["instance", "host", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ class Container:
         setup: Whether the start script runs setup commands before `run`; its log then tells when that is done.
         needs: Units that must be ready before this one starts.
         networks: Further ones than the instance's own.
+        network: `host` is that of the engine's computer; its ports need not be published.
         stop_grace: Seconds between the stop signal and SIGKILL.
         config_hash: SHA-256 of everything above and below that the engine fixes at creation; set by `blueprint`.
     """
@@ -176,6 +178,7 @@ class Container:
     readiness: Readiness = Readiness()
     health: Health | None = None
     limits: Limits = Limits()
+    network: NetworkMode = "instance"
     stop_signal: str | None = None
     stop_grace: int = 10
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -184,7 +187,7 @@ class Container:
     @property
     def is_attached(self) -> bool:
         """Whether it is in the instance's network."""
-        return self.kind != "files"
+        return self.network == "instance"
 
     def holds_folder(self, mount: Mount) -> bool:
         """Whether a mount is the volume of an app's folder, in which nothing of the image may appear."""

@@ -32,6 +32,9 @@ COPIED = "dev.devenv.copied"
 """JSON: where the files are that were copied into the container when it was created."""
 SHARED = "dev.devenv.shared"
 """On a network that several projects share: the name they have for it. It belongs to no instance."""
+NAMES = "dev.devenv.names"
+"""JSON: the port of the container by each name that leads to it, `{"web": 8000}` for `web.<instance>.localhost`; absent
+on an app with one port, whose name is its own."""
 PROBE = "dev.devenv.probe"
 """On a container that only tells whether the engine shares the host's files; it belongs to no instance."""
 

@@ -43,7 +43,7 @@ def up(result: UpResult, *, dry_run: bool, as_json: bool) -> None:
     done = ", nothing to do" if all(step.verb == "wait" for step in result.steps) else ""
     screen.say(f"{screen.paint('✓', 'green')} {result.instance} is up{done}: environment {result.environment}")
     if result.addresses:
-        screen.give(tables.columns([(one.unit, one.url) for one in result.addresses]))
+        screen.give(tables.addresses(result.addresses))
 
 
 def down(result: DownResult, *, as_json: bool) -> None:

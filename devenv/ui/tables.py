@@ -9,6 +9,7 @@ from devenv.ui import screen
 from devenv.ui.screen import Colour
 
 if TYPE_CHECKING:
+    from devenv.addresses import Address
     from devenv.commands.diff import ContrastResult
     from devenv.commands.lock import LockResult
     from devenv.commands.status import Row, StatusResult
@@ -44,6 +45,11 @@ def columns(rows: Sequence[Sequence[str]], colours: Sequence[Sequence[Colour | N
             cells.append(painted + " " * (widths[index] - len(cell)))
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def addresses(found: Sequence[Address]) -> str:
+    """Where units are reached, by name first."""
+    return columns([(one.unit, ", ".join((*one.names, one.url))) for one in found])
 
 
 def status(result: StatusResult) -> str:

@@ -398,6 +398,24 @@ def test_a_taken_port_is_a_conflict_that_names_it_until_it_is_free(lab: Lab) -> 
     assert lab.engine.look(second.name).running
 
 
+def test_observe_tells_what_a_container_publishes_while_it_runs(lab: Lab) -> None:
+    one, two = sorted((ports.free(), ports.free()))
+    published = (Port(80, one), Port(81, two))
+    lab.engine.create(Network(lab.name("net"), lab.labels))
+    name = started(lab, replace(a_container(lab), ports=published), lab.name("net"))
+    assert only(lab).ports == published
+    lab.engine.stop(name, 0)
+    assert only(lab).ports == ()
+
+
+def test_a_container_may_have_the_network_of_the_engine_s_computer(lab: Lab) -> None:
+    name = started(lab, replace(a_container(lab), network="host"))
+    state = lab.engine.look(name)
+    assert (state.running, state.address) == (True, "")
+    assert state.settings is not None
+    assert state.settings.networks == ("host",)
+
+
 @pytest.mark.parametrize("kind", ["container", "network", "volume", "image"])
 def test_removing_what_is_gone_is_no_error(lab: Lab, kind: StepKind) -> None:
     lab.engine.remove(kind, lab.name("absent"))

@@ -290,3 +290,21 @@ def test_a_container_in_two_networks_has_the_address_of_its_own() -> None:
     entry = told() | {"HostConfig": {"NetworkMode": "shop_default"}, "NetworkSettings": {"Networks": networks}}
     assert translate.state(entry).address == "10.0.0.1"
     assert translate.networks(entry) == {"a_shared": "9", "shop_default": ""}
+
+
+def test_a_listing_tells_the_tcp_ports_that_are_published() -> None:
+    entry = {"Id": "1", "Names": ["/web"], "ImageID": "2", "State": "running", "Status": "Up 1 second"}
+    told = [
+        {"IP": "127.0.0.1", "PrivatePort": 8001, "PublicPort": 9001, "Type": "tcp"},
+        {"IP": "127.0.0.1", "PrivatePort": 8000, "PublicPort": 9000, "Type": "tcp"},
+        {"IP": "127.0.0.1", "PrivatePort": 53, "PublicPort": 53, "Type": "udp"},
+        {"PrivatePort": 6379, "Type": "tcp"},
+    ]
+    assert translate.seen_container(entry | {"Ports": told}).ports == (Port(8000, 9000), Port(8001, 9001))
+    assert translate.seen_container(entry | {"Ports": None}).ports == translate.seen_container(entry).ports == ()
+
+
+def test_a_container_of_the_host_s_network_is_in_no_other() -> None:
+    body = translate.container(Container("web", "web", "service", "image", network="host"), None)
+    assert body["HostConfig"]["NetworkMode"] == "host"
+    assert "NetworkingConfig" not in body
