@@ -32,15 +32,17 @@ class Address:
 
 def of(wanted: Blueprint, entry: Entry | None = None) -> tuple[Address, ...]:
     """Every published port, the apps' first; with the names that an entry gives them."""
+    behind = {port: one for one in wanted.containers for port in one.behind}
     found = [
         Address(
-            container.unit,
-            f"{'http://' if container.kind == 'app' else ''}{port.address}:{port.host}",
+            owner.unit,
+            f"{'http://' if owner.kind == 'app' else ''}{port.address}:{port.host}",
             port.container,
-            container.kind,
+            owner.kind,
             entries.urls(entry, container).get(port.host, ()),
         )
         for container in wanted.containers
         for port in container.ports
+        for owner in [behind.get(port.container, container) if container.kind == "balancer" else container]
     ]
     return tuple(sorted(found, key=lambda one: one.kind))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Literal
 
+from devenv import plan
 from devenv.engine.protocol import Change, ContainerState, Engine, SeenImage, Settings
 from devenv.errors import NotFound
 from devenv.model import labels
@@ -55,13 +56,13 @@ def of(engine: Engine, wanted: Blueprint, observed: Observed) -> tuple[Differenc
         there = seen.pop(container.name, None)
         networks = (wanted.network.name, *(one.network for one in container.networks)) if container.is_attached else ()
         found += _of(engine, container, images[container.image], networks, there)
-    return (*found, *(_orphan(one) for one in seen.values()))
+    units = {container.unit for container in wanted.containers}
+    return (*found, *(_orphan(one, units) for one in seen.values()))
 
 
-def _orphan(seen: SeenContainer) -> Difference:
+def _orphan(seen: SeenContainer, units: Collection[str]) -> Difference:
     unit = seen.labels.get(labels.UNIT, seen.name)
-    held = seen.labels.get(labels.KIND) == "files"
-    cause = "files are no longer copied" if held else "no longer in `devenv.toml`"
+    cause = plan.orphaned(seen, units)
     why = f"{cause}; `devenv up` removes it"
     return Difference(unit, "container", seen.name, None, seen.status, why)
 

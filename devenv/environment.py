@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from devenv import config, generations, identity, joining, lockfile, plan, render, secrets, supply, workspace
-from devenv.blueprint.containers import USERS
+from devenv import balancing, config, generations, identity, joining, lockfile, plan, render, secrets, supply, workspace
+from devenv.blueprint.mounts import USERS
 from devenv.engine import apply, passwd, ports, readiness
 from devenv.engine.apply import StepEvent
 from devenv.engine.protocol import Engine, SeenImage
-from devenv.errors import DevenvError, EngineError, PortTaken
+from devenv.errors import DevenvError, EngineError, NotFound, PortTaken
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, Port, SeenContainer, Step
 from devenv.model.pins import RegistryPin
@@ -201,6 +202,7 @@ def converge(
             work.follow(wanted)
             render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
         todo = _changes(prepare(workspace_, engine, wanted, again=again))
+    work.settle()
     for name in generations.superseded(wanted, observed):
         engine.remove("volume", name)
     joining.leave(engine, wanted.instance, joining.left(wanted, observed))
@@ -392,6 +394,8 @@ class _Work:
         self._building = threading.Lock()
         self._users = threading.Lock()
         self._started: set[str] = set()
+        self._drained: dict[str, str] = {}
+        self._balancer = next((one.name for one in wanted.containers if one.kind == "balancer"), None)
         self.digests: dict[str, str] = {}
 
     def follow(self, wanted: Blueprint) -> None:
@@ -443,10 +447,14 @@ class _Work:
         if step.verb == "remove":
             self._engine.remove("container", name)
             return
-        container = next(one for one in self.wanted.containers if one.name == name)
+        # One that is no longer wanted is like the others of its unit.
+        container = self._containers.get(name) or self._like(step.unit)
         match step.verb:
+            case "drain":
+                self._drain(name, container)
             case "stop":
                 self._engine.stop(name, container.stop_grace)
+                self._release(name, container)
             case "create":
                 self._passwd(container)
                 self._engine.create(container, self.wanted.network.name if container.is_attached else None)
@@ -458,9 +466,38 @@ class _Work:
                 # Of a container that has run for long, the setup's output is old.
                 heard = functools.partial(self._heard, container.unit) if name in self._started else None
                 readiness.wait(self._engine, name, container, off=off, heard=heard)
+                self._join(name, container)
                 self._filled(container, off)
             case verb:
                 raise AssertionError(f"no container step: {verb}")
+
+    def _like(self, unit: str | None) -> Container:
+        return next(one for one in self.wanted.containers if one.unit == unit)
+
+    def _join(self, name: str, container: Container) -> None:
+        if self._balancer is not None and container.behind and name in self._started:
+            balancing.join(self._engine, self._balancer, container, self._address(name))
+
+    def _address(self, name: str) -> str:
+        with suppress(NotFound):
+            return self._engine.look(name).address
+        return ""
+
+    def settle(self) -> None:
+        """Wait until a new balancer has heard of apps that were there before it."""
+        if self._balancer in self._started:
+            for container in self.wanted.containers:
+                if container.behind and container.replica == 1:
+                    balancing.join(self._engine, self._balancer or "", container, self._address(container.name))
+
+    def _drain(self, name: str, container: Container) -> None:
+        if self._balancer is not None:
+            self._drained[name] = self._address(name)
+            balancing.drain(self._engine, self._balancer, container, self._drained[name])
+
+    def _release(self, name: str, container: Container) -> None:
+        if self._balancer is not None and name in self._drained:
+            balancing.release(self._engine, self._balancer, container, self._drained[name])
 
     def refill(self, kept: Collection[str]) -> None:
         """See that volumes whose containers stay are equal to their folders, before others that use them start."""

@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from devenv import catalog, workspace
-from devenv.blueprint import containers
+from devenv.blueprint import services
 from devenv.engine.protocol import Engine
 from devenv.errors import UsageError
 from devenv.model import labels
@@ -49,7 +49,7 @@ def paths(project: Workspace, service: Service) -> dict[str, str]:
 def volumes(project: Workspace, service: Service, generation: int) -> dict[str, str]:
     """What the engine calls a service's volumes, by their own names."""
     instance = project.instance
-    return {name: containers.volume(service, instance, name, generation) for name in paths(project, service)}
+    return {name: services.volume(service, instance, name, generation) for name in paths(project, service)}
 
 
 def settle(project: Workspace, engine: Engine, observed: Observed) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from devenv import blueprint, lockfile
 from devenv.blueprint import hashing, limits
@@ -60,7 +60,5 @@ def _mounted(project: Workspace, containers: Iterable[Container]) -> dict[str, s
 
 
 def _contents(container: Container) -> dict[str, object]:
-    found = {one.name: getattr(container, one.name) for one in fields(container) if one.name not in _LEFT_OUT}
-    if not container.networks:  # ids from before there were any stay
-        del found["networks"]
-    return found | {"ports": [port.container for port in container.ports], "limits": limits.given(container)}
+    told = {name: value for name, value in hashing.contents(container).items() if name not in _LEFT_OUT}
+    return told | {"ports": [port.container for port in container.ports], "limits": limits.given(container)}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, SeenContainer, Step, StepKind, StepVerb
@@ -30,15 +32,19 @@ def make(
     kept: list[str] = []
     alone = blueprint.network.name not in {one.name for one in observed.networks}
     shared = {one.name: one.id for one in observed.shared}
+    balanced = _balanced(blueprint, seen, images, shared, alone=alone)
+    rolled: dict[str, str] = {}
     for container in blueprint.containers:
         cause = _difference(container, seen.get(container.name), images, shared, alone=alone)
         mine = list(_container(container, seen.get(container.name), cause, (again or {}).get(container.name), ready))
         if all(step.verb == "wait" for step in mine):
             kept.append(container.name)
+        if container.unit in balanced and any(step.verb == "stop" for step in mine):
+            mine = list(_rolling(mine, rolled))
         steps += _ordered(mine, [made_of[one] for one in _concerning(blueprint, container) if one in made_of])
         ready.setdefault(container.unit, []).extend(one.id for one in mine if one.verb == "wait")
-    steps += _orphans(blueprint, observed.containers)
-    return Plan(tuple(steps), tuple(kept))
+    steps += _orphans(blueprint, observed.containers, balanced, rolled)
+    return Plan(tuple(_handed_over(blueprint, observed.containers, steps)), tuple(kept))
 
 
 def teardown(observed: Observed, *, volumes: bool, cause: str = "devenv down") -> Plan:
@@ -178,16 +184,79 @@ def _ordered(mine: list[Step], first: list[str]) -> Iterator[Step]:
     """Chain one container's steps; its creation waits for what it is made of, its stop for nothing."""
     previous: tuple[str, ...] = ()
     for step in mine:
-        waits = (*previous, *step.after, *(first if step.verb in ("create", "start") else ()))
+        waits = (*previous, *step.after, *(first if step.verb in ("create", "start", "drain") else ()))
         yield Step(step.verb, step.kind, step.target, step.cause, waits, step.unit)
         previous = (step.id,)
 
 
-def _orphans(blueprint: Blueprint, there: tuple[SeenContainer, ...]) -> Iterator[Step]:
+def _orphans(
+    blueprint: Blueprint, there: tuple[SeenContainer, ...], balanced: Collection[str], rolled: Mapping[str, str]
+) -> Iterator[Step]:
     wanted = {one.name for one in blueprint.containers}
+    units = {one.unit for one in blueprint.containers}
     for one in there:
-        if one.name not in wanted:
-            held = one.labels.get(labels.KIND) == "files"
-            cause = "files are no longer copied" if held else "no longer in `devenv.toml`"
-            unit = one.labels.get(labels.UNIT)
-            yield Step("remove", "container", one.name, cause, unit=unit)
+        if one.name in wanted:
+            continue
+        unit, cause = one.labels.get(labels.UNIT), orphaned(one, units)
+        running = one.status in ("running", "restarting")
+        mine = [Step("remove", "container", one.name, cause, unit=unit)]
+        if unit is not None and unit in units and running:
+            mine.insert(0, Step("stop", "container", one.name, cause, unit=unit))
+        if unit is not None and unit in balanced and running:
+            after = (rolled[unit],) if unit in rolled else ()
+            mine.insert(0, Step("drain", "container", one.name, cause, after, unit))
+        yield from _ordered(mine, [])
+
+
+def orphaned(seen: SeenContainer, units: Collection[str]) -> str:
+    """Why a container is not wanted any more, which are of these units."""
+    if seen.labels.get(labels.UNIT) in units:
+        return "fewer replicas are wanted"
+    return "files are no longer copied" if seen.labels.get(labels.KIND) == "files" else "no longer in `devenv.toml`"
+
+
+# --- replicas ---
+
+
+def _balanced(
+    blueprint: Blueprint,
+    seen: Mapping[str, SeenContainer],
+    images: Mapping[str, str],
+    shared: Mapping[str, str],
+    *,
+    alone: bool,
+) -> frozenset[str]:
+    """Units with several replicas behind a balancer that stays: one of them can leave while others serve."""
+    balancer = next((one for one in blueprint.containers if one.kind == "balancer"), None)
+    there = None if balancer is None else seen.get(balancer.name)
+    if balancer is None or there is None or there.status != "running":
+        return frozenset()
+    if _difference(balancer, there, images, shared, alone=alone) is not None:
+        return frozenset()
+    serving = Counter(one.labels.get(labels.UNIT) for one in seen.values() if one.status == "running")
+    return frozenset(one.unit for one in blueprint.containers if one.behind and serving[one.unit] > 1)
+
+
+def _rolling(mine: list[Step], rolled: dict[str, str]) -> Iterator[Step]:
+    """Let a replica's requests end before it stops, and begin with it only when the one before it serves again."""
+    first = mine[0]
+    after = (rolled[first.unit],) if first.unit in rolled else ()
+    yield Step("drain", "container", first.target, first.cause, after, first.unit)
+    yield from mine
+    if first.unit is not None:
+        rolled[first.unit] = mine[-1].id
+
+
+def _handed_over(blueprint: Blueprint, there: tuple[SeenContainer, ...], steps: list[Step]) -> Iterator[Step]:
+    """Let who begins to publish a port wait for who has published it until now: an app, or the balancer."""
+    behind = {one.unit for one in blueprint.containers if one.behind}
+    publishing = {one.name for one in blueprint.containers if one.ports}
+    balancer = next((one.name for one in blueprint.containers if one.kind == "balancer"), None)
+    leaving = {one.name for one in there if one.labels.get(labels.KIND) == "balancer" and one.name != balancer}
+    apps = tuple(one.id for one in steps if one.verb == "stop" and one.unit in behind)
+    other = tuple(one.id for one in steps if one.verb == "remove" and one.target in {*leaving, balancer})
+    for step in steps:
+        if step.verb == "start" and step.target in publishing:
+            yield replace(step, after=(*step.after, *(apps if step.target == balancer else other)))
+        else:
+            yield step

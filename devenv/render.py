@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,7 @@ def files(wanted: Blueprint, environment_id: str) -> dict[str, str]:
     configs, left_out = _configs(wanted)
     compose = _template("compose.yaml.j2").render(
         blueprint=wanted,
+        replicas=Counter(one.unit for one in wanted.containers),
         checked=checked,
         configs=configs,
         secrets=secret_configs(wanted),

@@ -132,7 +132,8 @@ def _containers(wanted: Blueprint, observed: Observed) -> dict[str, str]:
     for one in (one for one in wanted.containers if one.kind != "files"):
         there = seen.get(one.name)
         current = there is not None and there.labels.get(labels.CONFIG) == one.config_hash
-        found[one.unit] = "missing" if there is None else f"{there.status}, {'current' if current else 'not current'}"
+        name = one.unit if one.replica == 1 else f"{one.unit}-{one.replica}"
+        found[name] = "missing" if there is None else f"{there.status}, {'current' if current else 'not current'}"
     return found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv import blueprint, config, files, render
-from devenv.blueprint import containers
+from devenv.blueprint import mounts
 from devenv.catalog import Catalog
 from devenv.errors import DevenvError, Problems
 from devenv.model import labels
@@ -24,7 +24,7 @@ from devenv.model.project import Project, Service
 if TYPE_CHECKING:
     from devenv.workspace import Workspace
 
-FOLDER = containers.SECRETS
+FOLDER = mounts.SECRETS
 KEY = "key"
 COMPOSE = "compose.yaml"
 """For plain `docker compose`, where files are copied; beside the key."""

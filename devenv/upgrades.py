@@ -82,7 +82,7 @@ def _without(pins: DebianPins, layers: Collection[str]) -> dict[str, Layer]:
 def _called(project: Project, entries: Catalog) -> dict[str, set[str]]:
     """What each image of a registry may be called: by its reference, its repository, and whom it serves."""
     called: dict[str, set[str]] = {}
-    for service in project.services:
+    for service in project.pinned:
         if service.dockerfile is not None:
             for image in dockerfile.read(project.root, service.dockerfile).images:
                 called.setdefault(image, {image, _short(image)}).add(service.name)

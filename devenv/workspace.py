@@ -69,6 +69,15 @@ class Workspace:
         return Checkout(self.folder, self.project.name, self.machine, self.is_named)
 
 
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """An app that runs here in another number than `devenv.toml` says."""
+
+    app: str
+    here: int
+    declared: int
+
+
 def load(start: Path, machine: Machine, *, profile: str | None = None) -> Workspace:
     """Read the project that `start` lies in.
 
@@ -218,6 +227,28 @@ def record_generations(workspace: Workspace, found: Mapping[str, int]) -> None:
     state.record(workspace.folder, {"data": dict(found)})
 
 
+def replicas(workspace: Workspace) -> dict[str, int]:
+    """How many of an app run in this checkout, where `devenv scale` said so."""
+    apps = {app.name for app in workspace.project.apps}
+    found = state.table(workspace.folder, "replicas") if apps else {}
+    return {name: number for name, number in found.items() if name in apps and isinstance(number, int) and number > 0}
+
+
+def scaled(workspace: Workspace) -> tuple[Scaled, ...]:
+    """Apps that run in this checkout in another number than `devenv.toml` says."""
+    here = replicas(workspace)
+    each = (Scaled(app.name, here[app.name], app.replicas or 1) for app in workspace.project.apps if app.name in here)
+    return tuple(one for one in each if one.here != one.declared)
+
+
+def record_replicas(workspace: Workspace, found: Mapping[str, int | None]) -> None:
+    """Note how many of these apps are to run here; None is as many as `devenv.toml` says."""
+    known = state.table(workspace.folder, "replicas")
+    changes = {name: number for name, number in found.items() if known.get(name) != number}
+    if changes:
+        state.record(workspace.folder, {"replicas": changes})
+
+
 def copies(workspace: Workspace, engine: Engine) -> bool:
     """Whether the host's files are copied on this engine: as the project says, else unless it shares them.
 
@@ -284,6 +315,7 @@ def placement(workspace: Workspace, *, copies: bool = False, records: bool = Tru
         secrets=secrets.fingerprints(workspace.project, workspace.entries, makes=records),
         generations=generations(workspace),
         host=ledger.host(machine, records=records),
+        replicas=replicas(workspace),
     )
 
 
@@ -338,7 +370,7 @@ def _proxy(workspace: Workspace, proxy: Mapping[str, str]) -> dict[str, str]:
     """Proxy variables in both spellings; what runs in the instance's network is reached without the proxy."""
     if not proxy:
         return {}
-    units = [one.name for one in workspace.project.services] + [one.name for one in workspace.project.apps]
+    units = [one.name for one in workspace.project.pinned] + [one.name for one in workspace.project.apps]
     direct = ",".join([*filter(None, [proxy.get("NO_PROXY", "")]), "localhost", "127.0.0.1", *units])
     merged = dict(proxy) | {"NO_PROXY": direct}
     return merged | {key.lower(): value for key, value in merged.items()}

@@ -25,6 +25,7 @@ LAYERS = (
             "addresses",
             "census",
             "cloning",
+            "balancing",
             "drift",
             "editing",
             "entry",

@@ -6,19 +6,19 @@ import graphlib
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from devenv import catalog
-from devenv.blueprint import containers, hashing, hidden, images, joined, limits
+from devenv.blueprint import apps, balancer, hashing, hidden, images, joined, limits, mounts, scripts, services
 from devenv.blueprint.hidden import Hidden, Value
 from devenv.catalog import Catalog
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Image, Mount, Network, Placement, Volume
 from devenv.model.catalog import ServiceEntry
 from devenv.model.pins import Pins
-from devenv.model.project import App, Project, Service
+from devenv.model.project import BALANCER, App, Project, Service
 
 COMPOSE_FILE = ".devenv/compose.yaml"
 _BRIDGE = {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"}
@@ -52,15 +52,21 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
     """
     found: dict[str, Image] = {}
     units: dict[str, Container] = {}
+    numbers: dict[str, int] = {}
+    if project.balancer is not None and balancer.apps(project, placement):
+        image = found.setdefault(f"service {BALANCER}", images.for_service(project, project.balancer, entries, pins))
+        units[BALANCER] = balancer.make(project, image, placement)
     for service in project.services:
         image = found.setdefault(f"service {service.name}", images.for_service(project, service, entries, pins))
-        units[service.name] = containers.for_service(project, service, entries, image, placement)
+        units[service.name] = services.for_service(project, service, entries, image, placement)
     for app in project.apps:
         image = found.setdefault(f"app {app.name}", images.for_app(project, app, entries, pins))
         if placement.copies:
-            units.setdefault(containers.files_unit(project, app), containers.for_files(project, app, image, placement))
+            units.setdefault(apps.files_unit(project, app), apps.for_files(project, app, image, placement))
         provided = variables(project, entries, needs(project, app))
-        units[app.name] = containers.for_app(project, app, entries, image, placement, provided)
+        units[app.name] = apps.for_app(project, app, entries, image, placement, provided)
+        numbers[app.name] = balancer.replicas(project, app, placement)
+    names = _names(project, placement)
     units = {name: limits.bounded(joined.joins(unit, project.joins, placement)) for name, unit in units.items()}
     return Blueprint(
         project=project.name,
@@ -69,7 +75,11 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
         images=tuple({image.reference: image for image in found.values()}.values()),
         network=_network(placement),
         volumes=_volumes(placement, units.values(), _data(project, entries, placement)),
-        containers=tuple(labelled(units[name], placement) for name in _ordered(units)),
+        containers=tuple(
+            replica
+            for name in _ordered(units)
+            for replica in _replicas(labelled(units[name], placement, names.get(name)), numbers.get(name, 1))
+        ),
         shared=joined.networks(project.joins, _BRIDGE),
     )
 
@@ -80,7 +90,7 @@ def needs(project: Project, app: App) -> tuple[Service, ...]:
 
 
 def variables(
-    project: Project, entries: Catalog, services: tuple[Service, ...], ports: Mapping[str, int] | None = None
+    project: Project, entries: Catalog, chosen: tuple[Service, ...], ports: Mapping[str, int] | None = None
 ) -> dict[str, Value]:
     """What services provide, the later of two of a kind under names with its own name in front.
 
@@ -88,10 +98,10 @@ def variables(
         ports: Host ports by `<service>/<port>`: the variables for programs on the host; None: for apps.
     """
     merged: dict[str, Value] = {}
-    for service in services:
+    for service in chosen:
         here = {} if ports is None else _ports_of(service, ports)
         host = service.name if ports is None else "127.0.0.1"
-        provided = containers.provides(project, service, entries, host=host, ports=here)
+        provided = services.provides(project, service, entries, host=host, ports=here)
         prefix = f"{service.name.upper().replace('-', '_')}_" if merged.keys() & provided.keys() else ""
         merged |= {prefix + key: value for key, value in provided.items()}
     return merged
@@ -102,17 +112,21 @@ def secrets(project: Project, entries: Catalog) -> dict[str, dict[str, Hidden]]:
     found: dict[str, dict[str, Hidden]] = {}
     for service in project.services:
         if service.use is not None:
-            env = containers.variables(project, service, entries.service(service.use))
+            env = services.variables(project, service, entries.service(service.use))
             found[service.name] = hidden.only(env)
     for app in project.apps:
-        found[app.name] = containers.app_secrets(app, variables(project, entries, needs(project, app)))
+        found[app.name] = apps.app_secrets(app, variables(project, entries, needs(project, app)))
     return {name: own for name, own in found.items() if own}
 
 
 def inside(project: Project, entries: Catalog, unit: str) -> tuple[str, ...]:
     """What a command in a running container begins with to have the variables that the container's own program has."""
+    own = secrets(project, entries).get(unit, {})
     service = next((one for one in project.services if one.name == unit), None)
-    return containers.inside(service, secrets(project, entries).get(unit, {}), entries)
+    if service is None:
+        return scripts.exported(mounts.APP_SECRETS) if own else ()
+    entry = entries.service(service.use) if service.use else None
+    return scripts.exported(mounts.SECRETS_INSIDE) if entry is not None and services.are_exported(own, entry) else ()
 
 
 def service_ports(project: Project, entries: Catalog) -> dict[str, int | None]:
@@ -168,7 +182,7 @@ def _data(project: Project, entries: Catalog, placement: Placement) -> dict[str,
             entry = entries.service(service.use)
             own = _versions(project, service, entry) | _secrets(project, service, entry, placement)
             generation = placement.generations.get(service.name, 1)
-            found |= {containers.volume(service, placement.instance, name, generation): own for name in entry.volumes}
+            found |= {services.volume(service, placement.instance, name, generation): own for name in entry.volumes}
     return found
 
 
@@ -182,7 +196,7 @@ def _versions(project: Project, service: Service, entry: ServiceEntry) -> dict[s
 
 def _secrets(project: Project, service: Service, entry: ServiceEntry, placement: Placement) -> dict[str, str]:
     """Where not every password does: fingerprints of the secrets that the data keeps, by option."""
-    used = {name for one in hidden.only(containers.variables(project, service, entry)).values() for name in one.secrets}
+    used = {name for one in hidden.only(services.variables(project, service, entry)).values() for name in one.secrets}
     kept = {name: f"{service.name}.{name}" for name, option in entry.options.items() if option.kept}
     found = {name: placement.secrets[one] for name, one in kept.items() if one in used and one in placement.secrets}
     if not found:
@@ -200,11 +214,17 @@ def _common(placement: Placement) -> dict[str, str]:
     return own | ({labels.HOST: placement.host} if placement.host else {})
 
 
-def labelled(container: Container, placement: Placement) -> Container:
-    """Add the labels that tell devenv and compose what this container is, the hash of its configuration included."""
+def labelled(container: Container, placement: Placement, names: Mapping[str, int] | None = None) -> Container:
+    """Add the labels that tell devenv and compose what this container is, the hash of its configuration included.
+
+    Args:
+        names: What its published ports are called, where that does not follow from the rest.
+    """
     parts = {name: hashing.of(getattr(container, name))[:8] for name in _FIXED}
     parts["limits"] = hashing.of(limits.given(container))[:8]
     copied = [mount for mount in container.mounts if mount.kind == "copy"]
+    if container.restart != "no":
+        parts["restart"] = hashing.of(container.restart)[:8]
     if copied:
         parts["mounts"] = hashing.of([container.mounts, _copied(container, copied)])[:8]
     if container.networks:  # containers of projects that join none keep the hash they have
@@ -226,25 +246,41 @@ def labelled(container: Container, placement: Placement) -> Container:
         labels.COMPOSE_CONFIG_FILES: f"{placement.folder}/{COMPOSE_FILE}",
         labels.COMPOSE_DEPENDS_ON: ",".join(f"{name}:service_healthy:false" for name in container.needs),
     }
-    if container.kind == "app" and len(container.ports) > 1:
-        own[labels.NAMES] = json.dumps(_named(container), separators=(",", ":"))
+    if names:
+        own[labels.NAMES] = json.dumps(names, separators=(",", ":"))
     if copied:
         own[labels.COPIED] = json.dumps([mount.target for mount in copied], separators=(",", ":"))
     return replace(container, labels=_common(placement) | own, config_hash=config)
 
 
-def _named(container: Container) -> dict[str, int]:
-    """What an app's ports are called: by its own name the first that the project names, which no engine tells."""
-    first, *further = (port.container for port in container.ports)
-    return {container.unit: first} | {f"{container.unit}-{port}": port for port in further}
+def _names(project: Project, placement: Placement) -> dict[str, dict[str, int]]:
+    """What published ports are called, by unit, where no engine tells: which is an app's first, and whose it is."""
+    behind = balancer.apps(project, placement)
+    found = {app.name: _named(app) for app in project.apps if len(app.ports) > 1 and app not in behind}
+    return found | ({BALANCER: {name: port for app in behind for name, port in _named(app).items()}} if behind else {})
 
 
-def _copied(container: Container, mounts: Iterable[Mount]) -> dict[str, str]:
+def _named(app: App) -> dict[str, int]:
+    """An app's own name is that of its first port."""
+    first, *further = app.ports
+    return {app.name: first} | {f"{app.name}-{port}": port for port in further}
+
+
+def _replicas(container: Container, number: int) -> Iterator[Container]:
+    """So many of it, equal but for name and number."""
+    yield container
+    for replica in range(2, number + 1):
+        name = f"{container.name.removesuffix('-1')}-{replica}"
+        own = dict(container.labels) | {labels.COMPOSE_NUMBER: str(replica)}
+        yield replace(container, name=name, replica=replica, labels=own)
+
+
+def _copied(container: Container, copied: Iterable[Mount]) -> dict[str, str]:
     """Hashes of the project's own files among those: a mounted one shows a change by itself, a copied one does not.
 
     The machine's are named by what they hold, secrets have fingerprints, and passwd is made only when the container is.
     """
-    others = {containers.USERS, containers.CERTIFICATES}
+    others = {mounts.USERS, mounts.CERTIFICATES}
     secret = {one.source for one in container.secrets}
-    own = (mount for mount in mounts if mount.target not in others and mount.source not in secret)
+    own = (mount for mount in copied if mount.target not in others and mount.source not in secret)
     return {mount.target: hashlib.sha256(Path(mount.source).read_bytes()).hexdigest() for mount in own}

@@ -14,9 +14,17 @@ def of(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def contents(value: object) -> dict[str, Any]:
+    """The fields of a dataclass that count: those that came later do once they are set."""
+    if not is_dataclass(value):
+        raise TypeError(f"no fields in {type(value).__name__}")
+    named = {field.name: (getattr(value, field.name), field) for field in fields(value)}
+    return {name: one for name, (one, field) in named.items() if not (field.metadata and one == field.default)}
+
+
 def _plain(value: object) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
+        return contents(value)
     if isinstance(value, bytes):
         return {"sha256": hashlib.sha256(value).hexdigest()}
     raise TypeError(f"no canonical form for {type(value).__name__}")

@@ -12,7 +12,7 @@ from typer import Abort as Abort
 from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
-from devenv.cli import instances, names, session, snapshots, verbs
+from devenv.cli import instances, names, scaling, session, snapshots, verbs
 from devenv.cli.session import Options
 from devenv.errors import UsageError
 from devenv.ui import parameters, screen
@@ -328,6 +328,7 @@ sync = typer.Typer(cls=_Commands, no_args_is_help=True, help="See and steer how 
 app.add_typer(sync, name="sync")
 
 
+app.command()(scaling.scale)
 app.add_typer(snapshots.app, name="snapshot", cls=_Commands)
 app.command("ls")(instances.list_)
 app.command()(instances.prune)

@@ -60,6 +60,7 @@ def run(
     joining.leave(engine, instance, joining.known(project.project.joins, observed))
     if volumes:
         background.forget()
+    workspace.record_replicas(project, dict.fromkeys(workspace.replicas(project)))
     kept = () if volumes else tuple(one.name for one in observed.volumes)
     return DownResult(instance, done.steps, kept)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from devenv import blueprint, catalog, limiting, live, running, workspace
-from devenv.blueprint import containers
+from devenv.blueprint import services
 from devenv.config import findings
 from devenv.engine.protocol import Chunk, Command, Engine
 from devenv.errors import UsageError
@@ -46,6 +46,7 @@ def execute(
     Where files are copied, it sees what was changed outside before, and what it changes is outside when it has ended.
     """
     container = running.one(project, engine, unit)
+    unit = running.replica_of(project, unit) or unit
     argv = (*blueprint.inside(project.project, project.entries, unit), *argv)
     copies = workspace.has_copies(project, engine.address)
     bring_out = live.in_step(background, terminal.remark, copies=copies)
@@ -99,27 +100,27 @@ def client(project: Workspace, name: str | None = None) -> tuple[str, tuple[str,
     Raises:
         UsageError: There is no such service, it has no such command, or none or several have one.
     """
-    services = {one.name: one for one in project.project.services}
+    known = {one.name: one for one in project.project.services}
     if name is None:
-        name = _only(one for one in services.values() if _client(project, one))
-    if name not in services:
+        name = _only(one for one in known.values() if _client(project, one))
+    if name not in known:
         running.known(project, name)
         raise UsageError(f"`{name}` is an app, not a service", hint=f"run `devenv shell {name}`")
-    command = _client(project, services[name])
+    command = _client(project, known[name])
     if not command:
-        use = services[name].use
+        use = known[name].use
         why = f"the catalog's entry `{use}` names none" if use else "it is made from an image, not from the catalog"
         raise UsageError(f"`{name}` has no client: {why}", hint=f"run `devenv shell {name}`")
     return name, command
 
 
 def _client(project: Workspace, service: Service) -> tuple[str, ...]:
-    return containers.client(project.project, service, project.entries)
+    return services.client(project.project, service, project.entries)
 
 
-def _only(services: Iterable[Service]) -> str:
+def _only(found: Iterable[Service]) -> str:
     """The name of the service meant when none is named."""
-    names = [one.name for one in services]
+    names = [one.name for one in found]
     if not names:
         raise UsageError("no service of the project has a client", hint="`devenv shell NAME` opens a shell in one")
     if len(names) > 1:

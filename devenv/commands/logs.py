@@ -37,8 +37,10 @@ def run(
     if follow:
         yield from Following(project, engine, units, tail=tail)
         return
-    for one in running.containers(project, engine, units):
-        yield from _lines(running.unit(one), engine.read(one.name, "logs", tail))
+    found = running.containers(project, engine, units)
+    titles = running.titles(found)
+    for one in found:
+        yield from _lines(titles[one.name], engine.read(one.name, "logs", tail))
 
 
 class Following:
@@ -79,19 +81,21 @@ class Following:
         self._close()
 
     def _look(self, tail: int | None) -> None:
-        for one in running.containers(self._project, self._engine, self._units):
+        found = running.containers(self._project, self._engine, self._units)
+        titles = running.titles(found)
+        for one in found:
             with self._lock:
                 # What only holds files prints nothing, and outlives whatever does.
                 if one.id in self._followed or one.labels.get(labels.KIND) == "files":
                     continue
                 self._followed.add(one.id)
                 self._open += 1
-            threading.Thread(target=self._follow, args=(one, tail), daemon=True).start()
+            threading.Thread(target=self._follow, args=(one, titles[one.name], tail), daemon=True).start()
 
-    def _follow(self, one: SeenContainer, tail: int | None) -> None:
+    def _follow(self, one: SeenContainer, title: str, tail: int | None) -> None:
         try:
             chunks = self._engine.read(one.name, "follow", tail, self._ended.get(one.id))
-            for line in _lines(running.unit(one), chunks):
+            for line in _lines(title, chunks):
                 self._lines.put(line)
         except EngineError as error:
             self._lines.put(error)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
-from devenv import addresses, entry, identity, lockfile, workspace
+from devenv import addresses, balancing, entry, identity, lockfile, workspace
+from devenv.balancing import Serving
+from devenv.blueprint.balancer import backends
 from devenv.engine.protocol import Engine, Use
 from devenv.entry import Entry
 from devenv.errors import DevenvError, LockfileError
@@ -13,7 +16,7 @@ from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Observed, SeenContainer
 from devenv.model.project import Limits
 from devenv.values import dataclass
-from devenv.workspace import Workspace
+from devenv.workspace import Scaled, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,10 @@ class Row:
         limits: The most that it may use, as `devenv.toml` asks.
         use: What it uses, of one with limits that were asked for; None where the engine takes long to tell.
         current: Whether it is as `devenv.toml` and `devenv.lock` ask; None when that cannot be told.
+        address: In the instance's network.
+        balanced: As the balancer sees it: `up`, `down`; None where nothing tells.
+        requests: How many it got, since the last scaling.
+        share: Of all requests to its app, from 0 to 1; None before the first.
     """
 
     unit: str
@@ -35,6 +42,11 @@ class Row:
     detail: str
     current: bool | None
     addresses: tuple[str, ...]
+    replica: int = 1
+    address: str = ""
+    balanced: str | None = None
+    requests: int | None = None
+    share: float | None = None
     limits: Limits = Limits()
     use: Use | None = None
 
@@ -48,6 +60,7 @@ class StatusResult:
         note: What keeps it from being compared with the project.
         sync: How files are kept equal, where they are copied.
         in_step: Whether they are.
+        scaled: Apps that run in another number than `devenv.toml` says.
     """
 
     instance: str
@@ -56,6 +69,7 @@ class StatusResult:
     note: str | None
     sync: str | None = None
     in_step: bool = True
+    scaled: tuple[Scaled, ...] = ()
 
 
 def run(project: Workspace, engine: Engine, background: Background) -> StatusResult:
@@ -67,8 +81,9 @@ def run(project: Workspace, engine: Engine, background: Background) -> StatusRes
     try:
         copies = workspace.copies_recorded(project, engine.address)
         wanted = workspace.resolve(project, _architecture(project, engine), copies=copies, records=False)
-        rows = _explained(engine, _compared(wanted, observed, entry.find(project.machine, engine.address)), observed)
-        return StatusResult(name, identity.current(project), rows, None, sync, in_step)
+        found = _compared(wanted, observed, entry.find(project.machine, engine.address))
+        rows = _explained(engine, _served(engine, wanted, found), observed)
+        return StatusResult(name, identity.current(project), rows, None, sync, in_step, workspace.scaled(project))
     except LockfileError as error:
         rows = _explained(engine, _unplanned(observed), observed)
         return StatusResult(name, None, rows, error.message, sync, in_step)
@@ -123,12 +138,53 @@ def _compared(wanted: Blueprint, observed: Observed, named: Entry | None) -> lis
     return rows + [_orphan(one, current=False) for one in seen.values()]
 
 
+def _served(engine: Engine, wanted: Blueprint, rows: list[Row]) -> list[Row]:
+    """With what the balancer tells of replicas; it is asked only where one runs."""
+    balancer = next((row for row in rows if row.kind == "balancer" and row.state == "running"), None)
+    if balancer is None:
+        return rows
+    units = {
+        one: container.unit for container in wanted.containers for one in backends(container.unit, container.behind)
+    }
+    told = balancing.serving(engine, balancer.container, units)
+    totals: Counter[str] = Counter()
+    for (unit, _), one in told.items():
+        totals[unit] += one.requests
+    return [_shared(row, told.get((row.unit, row.address)), totals[row.unit]) for row in rows]
+
+
+def _shared(row: Row, told: Serving | None, total: int) -> Row:
+    if told is None:
+        return row
+    share = told.requests / total if total else None
+    return replace(row, balanced=told.health, requests=told.requests, share=share)
+
+
 def _row(container: Container, seen: SeenContainer | None, urls: tuple[str, ...]) -> Row:
     if seen is None:
-        return Row(container.unit, container.kind, container.name, "missing", "", False, urls, container.limits)
-    current = seen.labels.get(labels.CONFIG) == container.config_hash
-    state, text = _state(seen), seen.status_text
-    return Row(container.unit, container.kind, seen.name, state, text, current, urls, container.limits)
+        return Row(
+            container.unit,
+            container.kind,
+            container.name,
+            "missing",
+            "",
+            False,
+            urls,
+            container.replica,
+            limits=container.limits,
+        )
+    return Row(
+        unit=container.unit,
+        kind=container.kind,
+        container=seen.name,
+        state=_state(seen),
+        detail=seen.status_text,
+        current=seen.labels.get(labels.CONFIG) == container.config_hash,
+        addresses=urls,
+        replica=container.replica,
+        limits=container.limits,
+        address=seen.address,
+    )
 
 
 def _unplanned(observed: Observed) -> list[Row]:

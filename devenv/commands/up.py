@@ -15,7 +15,7 @@ from devenv.errors import DevenvError, LockfileError
 from devenv.live import Background
 from devenv.model.blueprint import Blueprint, Step
 from devenv.values import dataclass
-from devenv.workspace import Workspace
+from devenv.workspace import Scaled, Workspace
 
 if TYPE_CHECKING:
     from devenv.cloning import Origin
@@ -32,6 +32,7 @@ class UpResult:
     Args:
         environment: The environment id.
         locked: Whether the lockfile was written.
+        scaled: Apps that run in another number than `devenv.toml` says.
     """
 
     instance: str
@@ -40,6 +41,7 @@ class UpResult:
     kept: tuple[str, ...]
     addresses: tuple[Address, ...]
     locked: bool
+    scaled: tuple[Scaled, ...] = ()
 
 
 def run(
@@ -114,8 +116,15 @@ def _result(
     *,
     locked: bool,
 ) -> UpResult:
-    found = addresses.of(wanted, entry.find(project.machine, engine.address))
-    return UpResult(wanted.instance, identity.current(project), steps, kept, found, locked)
+    return UpResult(
+        instance=wanted.instance,
+        environment=identity.current(project),
+        steps=steps,
+        kept=kept,
+        addresses=addresses.of(wanted, entry.find(project.machine, engine.address)),
+        locked=locked,
+        scaled=workspace.scaled(project),
+    )
 
 
 def _lock(project: Workspace, architecture: str, tell: Tell, *, frozen: bool) -> bool:

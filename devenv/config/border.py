@@ -27,6 +27,8 @@ _IMAGE = shape.text(
 )
 _ARCHITECTURE = shape.choice("amd64", "arm64", "armhf", "i386", "ppc64el", "riscv64", "s390x")
 
+_ROUTE = shape.text("a path such as `/api`", pattern="(/[A-Za-z0-9._~-]+)+")
+
 _COMMAND = shape.one_or_several(_TEXT, "a string or a list of strings", before=("/bin/sh", "-c"))
 
 READY = shape.table(
@@ -77,6 +79,14 @@ APP = shape.table(
         "needs": Key(_TEXTS, "Services and apps that must be ready first; default: every service"),
         "ready": Key(READY, "How to find out that it serves"),
         "limits": Key(LIMITS, "The most it may use"),
+        "replicas": Key(
+            shape.integer("a number from 1 to 100", least=1, most=100),
+            "How many of its containers run; those of an app with ports stand behind a balancer",
+        ),
+        "sticky": Key(shape.boolean(), "Whether the balancer sends a browser to the same replica again, by a cookie"),
+        "route": Key(
+            _ROUTE, "A path under which the balancer reaches it at the first port of other balanced apps, too"
+        ),
     },
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 from devenv import toml, worktree
 from devenv.config import border, units
 from devenv.config.findings import Findings, listed
-from devenv.model.project import App, Limits, Project, Service, Sync, SyncRule, Task
+from devenv.model.project import BALANCER, App, Limits, Origin, Project, Service, Sync, SyncRule, Task
 
 _TASK_NAME = re.compile(border.TASK_NAME)
 
@@ -32,6 +32,10 @@ def project(table: Mapping[str, Any], root: Path, found: Findings) -> Project:
     _check_needs(tables, (*own, *(service.name for service in services)), found)
     _check_cycles(apps, found)
     _check_ports(apps, services, found)
+    _check_routes(apps, found)
+    balancer = _balancer(apps, origin)
+    if balancer is not None:
+        _check_reserved(apps, services, found)
     return Project(
         root=root,
         name=_name(table.get("name"), root, found),
@@ -41,6 +45,7 @@ def project(table: Mapping[str, Any], root: Path, found: Findings) -> Project:
         tasks=tuple(_task(name, one, tuple(own), found) for name, one in table.get("tasks", {}).items()),
         sync=_sync(table.get("sync", {}), found),
         platforms=tuple(dict.fromkeys(table.get("platforms", ()))),
+        balancer=balancer,
         seed=_seed(table.get("data", {}).get("seed"), found),
         joins=_joins(table.get("networks", {}).get("join", ()), found),
     )
@@ -167,6 +172,36 @@ def _host_ports(apps: tuple[App, ...], services: tuple[Service, ...]) -> Iterato
     for service in services:
         if service.port is not None:
             yield service.name, service.port, ("services", service.name, "port")
+
+
+# --- replicas ---
+
+
+def _balancer(apps: tuple[App, ...], origin: Origin) -> Service | None:
+    """What balanced apps stand behind."""
+    return Service(BALANCER, use="haproxy", origin=origin) if any(app.is_balanced for app in apps) else None
+
+
+def _check_reserved(apps: tuple[App, ...], services: tuple[Service, ...], found: Findings) -> None:
+    for table, units_ in (("apps", apps), ("services", services)):
+        if any(one.name == BALANCER for one in units_):
+            message = f"`{BALANCER}` is the name of what apps with `replicas` or `route` stand behind"
+            found.add(message, (table, BALANCER), hint="give this one another name", key=True)
+
+
+def _check_routes(apps: tuple[App, ...], found: Findings) -> None:
+    """A path leads to one app, from the port of another."""
+    holders: dict[str, str] = {}
+    for app in apps:
+        if app.route is None:
+            continue
+        keys = ("apps", app.name, "route")
+        holder = holders.setdefault(app.route, app.name)
+        if holder != app.name:
+            found.add(f"`{app.route}` leads to `{holder}`", keys, hint="each app needs a path of its own")
+        if app.ports and not any(one.is_balanced and one.route is None for one in apps):
+            message = f"no port of another app is there to be `{app.route}` at"
+            found.add(message, keys, hint="add `replicas = 1` to the app at whose port it is to be")
 
 
 # --- the rest ---

@@ -70,6 +70,11 @@ def integer(words: str, *, least: int, most: int | None = None) -> Shape:
     return Shape(core, words, json)
 
 
+def boolean() -> Shape:
+    """True or false."""
+    return Shape({"type": "bool", "strict": True}, "true or false", {"type": "boolean"})
+
+
 def number(words: str) -> Shape:
     """A number above 0."""
     core = {"type": "float", "strict": True, "gt": 0, "allow_inf_nan": False}

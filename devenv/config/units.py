@@ -72,7 +72,23 @@ def app(name: str, table: Mapping[str, Any], root: Path, origin: Origin, found: 
         needs=tuple(dict.fromkeys(table.get("needs", ()))),
         ready=_ready(table, keys, found, has_ports=bool(ports)),
         limits=_limits(table, keys, found),
+        **_replication(table, keys, found),
     )
+
+
+def _replication(table: Mapping[str, Any], keys: toml.Keys, found: Findings) -> dict[str, Any]:
+    """How many of an app there are, and how they are reached; none of it is shared by `like`, as ports are not."""
+    replicas, sticky, route = table.get("replicas"), table.get("sticky", False), table.get("route")
+    has_ports = bool(table.get("ports")) or found.is_broken((*keys, "ports"))
+    if route is not None and not has_ports:
+        found.add("`route` leads to a port, and there is none", (*keys, "route"), hint="add `ports = […]`", key=True)
+    if sticky and not has_ports:
+        message = "`sticky` is about requests, which come to a port"
+        found.add(message, (*keys, "sticky"), hint="add `ports = […]`, or remove it", key=True)
+    elif sticky and replicas is None and route is None:
+        message = "`sticky` has an effect behind the balancer only"
+        found.add(message, (*keys, "sticky"), hint="add `replicas = 2`, or remove it", key=True)
+    return {"replicas": replicas, "sticky": sticky, "route": route}
 
 
 def _check_kind(table: Mapping[str, Any], keys: toml.Keys, found: Findings) -> None:
@@ -141,6 +157,10 @@ def service(name: str, table: Mapping[str, Any], root: Path, origin: Origin, fou
     keys = ("services", name)
     check_name(name, keys, found)
     options = {key: value for key, value in table.items() if key not in border.SERVICE.keys}
+    for key in [key for key in options if key in ("replicas", "sticky", "route")]:
+        hint = "only apps have replicas" if key == "replicas" else "only apps stand behind the balancer"
+        found.add(f"a service has no `{key}`: it keeps data", (*keys, key), hint=hint, key=True)
+        del options[key]
     _check_origin(table, options, keys, found)
     _check_dockerfile(table, root, keys, found)
     by_image = "image" in table or "dockerfile" in table

@@ -70,7 +70,7 @@ def _host_config(wanted: Container, network: str | None) -> Body:
         "NetworkMode": "host" if wanted.network == "host" else network or "none",
         "Mounts": [_mount(wanted, mount) for mount in wanted.mounts if mount.kind != "copy" and not mount.owner],
         "PortBindings": _bindings(wanted.ports),
-        "RestartPolicy": {"Name": "no"},
+        "RestartPolicy": {"Name": wanted.restart},
         "Init": True,
         "NanoCpus": round((limits.cpus or 0) * _SECOND),
         "Memory": limits.memory or 0,
@@ -227,10 +227,11 @@ def seen_object(entry: Body) -> SeenObject:
 def state(entry: Body) -> ContainerState:
     """A container as the engine tells it in full."""
     told = entry["State"]
-    ended = told["Status"] in ("exited", "dead")
+    # Between two attempts the engine says that it runs.
+    ended = told["Status"] in ("exited", "dead", "restarting")
     return ContainerState(
         id=entry["Id"],
-        running=bool(told["Running"]),
+        running=bool(told["Running"]) and not ended,
         exit_code=told["ExitCode"] if ended else None,
         oom_killed=bool(told.get("OOMKilled")),
         address=_address(entry),

@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 
 from devenv import blueprint, environment, files, lockfile, pinning, workspace
-from devenv.blueprint import containers
+from devenv.blueprint import scripts
 from devenv.config import NAME
 from devenv.engine import ports
 from devenv.engine.protocol import Engine, EngineInfo
@@ -63,7 +63,7 @@ def _adapted(caddy: Container, entry: Entry) -> Container:
     # A proxy of the machine must not be asked for what is on it, so there are no variables but Caddy's own.
     return replace(
         caddy,
-        entrypoint=("/bin/sh", "-c", containers.data("entry.sh"), "devenv-entry"),
+        entrypoint=("/bin/sh", "-c", scripts.data("entry.sh"), "devenv-entry"),
         command=(caddyfile.text(entry),),
         env={"XDG_DATA_HOME": "/data", "XDG_CONFIG_HOME": "/data/config"},
         mounts=tuple(mount for mount in caddy.mounts if mount.kind == "volume"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from devenv import entry as entries
 from devenv import files
-from devenv.blueprint import containers
+from devenv.blueprint import scripts
 from devenv.engine import lock
 from devenv.engine.protocol import Command, Engine
 from devenv.entry import Entry, caddyfile, names
@@ -63,7 +63,7 @@ def running(observed: Observed, entry: Entry) -> SeenContainer | None:
 def _tell(engine: Engine, container: SeenContainer, entry: Entry, found: Sequence[Route]) -> None:
     lines = "".join(f"{one.name} {one.port}\n" for one in found)
     content = f"{lines}\n{caddyfile.page(entry, found)}".encode()
-    command = Command(("/bin/sh", "-c", containers.data("routes.sh")), user="0:0", stdin=[content])
+    command = Command(("/bin/sh", "-c", scripts.data("routes.sh")), user="0:0", stdin=[content])
     ran = engine.exec(container.name, command)
     said = b"".join(chunk.data for chunk in ran).decode(errors="replace").strip()
     if ran.exit_code != 0:

@@ -74,7 +74,7 @@ def meaning(project: Project, entries: Catalog) -> str:
 def layers(project: Project, entries: Catalog) -> tuple[LayerRequest, ...]:
     """Every layer of Debian packages the project's images need, parents first."""
     found = {BASE: LayerRequest(BASE, BASE_PACKAGES, None)}
-    for service in project.services:
+    for service in project.pinned:
         if service.origin == "debian" and service.use is not None:
             layer = service_layer(project, service, entries)
             found[layer.name] = layer
@@ -87,7 +87,7 @@ def layers(project: Project, entries: Catalog) -> tuple[LayerRequest, ...]:
 def named_packages(project: Project, entries: Catalog) -> dict[str, str]:
     """By a layer's name, the package whose version is that of the software it is about."""
     found: dict[str, str] = {}
-    for service in project.services:
+    for service in project.pinned:
         if service.origin == "debian" and service.use is not None:
             layer = service_layer(project, service, entries).name
             found[layer] = _named(project, entries.service(service.use), service.version)
@@ -148,7 +148,7 @@ def app_layers(project: Project, app: App, entries: Catalog) -> tuple[LayerReque
 
 
 def _images(project: Project, entries: Catalog) -> Iterator[str]:
-    for service in project.services:
+    for service in project.pinned:
         if service.dockerfile is not None:
             from devenv import dockerfile
 

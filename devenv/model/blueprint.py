@@ -12,8 +12,12 @@ from devenv.model.project import Limits
 from devenv.values import dataclass
 
 MountKind = Literal["bind", "volume", "tmpfs", "copy"]
-ContainerKind = Literal["app", "service", "files"]
+ContainerKind = Literal["app", "service", "files", "balancer"]
 NetworkMode = Literal["instance", "host", "none"]
+Restart = Literal["no", "on-failure"]
+
+LATER: Mapping[str, bool] = {"later": True}
+"""Of fields that came after the first: while they have their defaults, the hashes of before stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,8 @@ class Container:
         networks: Further ones than the instance's own.
         network: `host` is that of the engine's computer; its ports need not be published.
         stop_grace: Seconds between the stop signal and SIGKILL.
+        scales: Whether there may be several of it.
+        behind: Ports of its own that the balancer publishes in its place.
         config_hash: SHA-256 of everything above and below that the engine fixes at creation; set by `blueprint`.
     """
 
@@ -173,16 +179,23 @@ class Container:
     secrets: tuple[SecretFile, ...] = ()
     ports: tuple[Port, ...] = ()
     needs: tuple[str, ...] = ()
-    networks: tuple[Joined, ...] = ()
+    networks: tuple[Joined, ...] = field(default=(), metadata=LATER)
     setup: bool = False
     readiness: Readiness = Readiness()
     health: Health | None = None
     limits: Limits = Limits()
-    network: NetworkMode = "instance"
+    network: NetworkMode = field(default="instance", metadata=LATER)
     stop_signal: str | None = None
     stop_grace: int = 10
     labels: Mapping[str, str] = field(default_factory=dict)
     config_hash: str = ""
+    scales: bool = field(default=False, metadata=LATER)
+    behind: tuple[int, ...] = field(default=(), metadata=LATER)
+
+    @property
+    def restart(self) -> Restart:
+        """When the engine starts it again by itself: what traffic goes to must not stay away."""
+        return "on-failure" if self.behind or self.kind == "balancer" else "no"
 
     @property
     def is_attached(self) -> bool:
@@ -231,7 +244,7 @@ class Blueprint:
     network: Network
     volumes: tuple[Volume, ...]
     containers: tuple[Container, ...]
-    shared: tuple[Network, ...] = ()
+    shared: tuple[Network, ...] = field(default=(), metadata=LATER)
 
     @property
     def owner(self) -> Mapping[str, str]:
@@ -270,6 +283,7 @@ class Placement:
         secrets: Fingerprints by `<service>.<option>`.
         generations: Which generation of its volumes a service has, by its name; 1 for those that are not in it.
         host: Tells this machine from others that use the same engine; empty for none in particular.
+        replicas: How many of an app run here, in place of what `devenv.toml` says.
     """
 
     instance: str
@@ -283,6 +297,7 @@ class Placement:
     secrets: Mapping[str, Fingerprint] = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
     host: str = ""
+    replicas: Mapping[str, int] = field(default_factory=dict)
 
 
 # --- what is there, and the way to what must be ---
@@ -337,7 +352,7 @@ class Observed:
     shared: tuple[SeenObject, ...] = ()
 
 
-StepVerb = Literal["build", "pull", "create", "start", "stop", "remove", "wait", "keep"]
+StepVerb = Literal["build", "pull", "create", "start", "drain", "stop", "remove", "wait", "keep"]
 StepKind = Literal["image", "network", "volume", "container"]
 
 

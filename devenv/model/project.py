@@ -16,6 +16,9 @@ SyncMode = Literal["auto", "bind", "copy"]
 Option = str | int | float | bool | tuple[str, ...] | Mapping[str, str]
 """The value of a catalog option such as `databases` or `settings`."""
 
+BALANCER = "balancer"
+"""The name of the service that comes by itself where apps have replicas."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -84,6 +87,9 @@ class App:
         run: A shell command; None keeps the container idle.
         ports: Container ports, published on 127.0.0.1 under the same number.
         needs: Names of services and apps that must be ready first.
+        replicas: How many of its containers run; None is one that publishes its ports by itself.
+        sticky: Whether who was answered by one of them goes on with that one.
+        route: A path without a slash at its end, under which it is reached at the ports of other balanced apps.
     """
 
     name: str
@@ -100,6 +106,14 @@ class App:
     needs: tuple[str, ...] = ()
     ready: Ready | None = None
     limits: Limits = Limits()
+    replicas: int | None = None
+    sticky: bool = False
+    route: str | None = None
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether `devenv.toml` has it stand behind the balancer."""
+        return bool(self.ports) and (self.replicas is not None or self.route is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +190,7 @@ class Project:
         platforms: Architectures the lockfile covers, as Debian names them (`amd64`); () means the engine's own.
         seed: An exported snapshot, relative to the project, that empty volumes of services are filled from.
         joins: Networks that it shares with other projects of this engine, by the names that all of them use.
+        balancer: The service that comes by itself, not among `services`; None where no app is balanced.
     """
 
     root: Path
@@ -188,3 +203,9 @@ class Project:
     platforms: tuple[str, ...] = ()
     seed: str | None = None
     joins: tuple[str, ...] = ()
+    balancer: Service | None = None
+
+    @property
+    def pinned(self) -> tuple[Service, ...]:
+        """The services, and the one that comes by itself."""
+        return self.services if self.balancer is None else (*self.services, self.balancer)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from devenv import config, generations, secrets
-from devenv.blueprint import containers
+from devenv.blueprint import services
 from devenv.engine.protocol import Engine
 from devenv.errors import DevenvError
 from devenv.model import labels
@@ -31,13 +31,13 @@ def fitting(project: Workspace, source: Source, names: Sequence[str]) -> tuple[P
         if name not in parts:
             has = ", ".join(f"`{one}`" for one in parts)
             raise DevenvError(f"{source.what} has no data of `{name}`", hint=f"it has that of {has}")
-    services = {one.name: one for one in project.project.services}
+    known = {one.name: one for one in project.project.services}
     for name in names or parts:
-        if name not in services:
-            common = " ".join(f"--service {one}" for one in parts if one in services)
+        if name not in known:
+            common = " ".join(f"--service {one}" for one in parts if one in known)
             hint = f"`{common}` takes what the two have in common" if common else None
             raise DevenvError(f"{source.what} has data of `{name}`, which is no service of this project", hint=hint)
-        _check_use(project, services[name], parts[name], source.what)
+        _check_use(project, known[name], parts[name], source.what)
     return tuple(part for name, part in parts.items() if not names or name in names)
 
 
@@ -48,7 +48,7 @@ def _check_use(project: Workspace, service: Service, part: Part, what: str) -> N
             f"`{service.name}` is `{used}` here, and {what} has data of `{part.use}` for it",
             hint=f'a service with `use = "{part.use}"` can have it' if " " not in part.use else None,
         )
-    if part.method == "dump" and not containers.restore(project.project, service, project.entries):
+    if part.method == "dump" and not services.restore(project.project, service, project.entries):
         raise DevenvError(f"`{service.name}` cannot read a dump, and {what} has one for it", hint="update devenv")
     if part.method == "dump" and service.volumes:
         listed = ", ".join(f"`{one}`" for one in service.volumes)
@@ -163,7 +163,7 @@ class Filling:
         service = self._service(part.name)
         assert service.use is not None
         entry = self.project.entries.service(service.use)
-        argv = containers.restore(self.project.project, service, self.project.entries)
+        argv = services.restore(self.project.project, service, self.project.entries)
         moved = store.progress(self.report, part.name, "restoring", stream.size)
         with (
             carriers.serving(self.engine, self.wanted, container, entry) as carrier,

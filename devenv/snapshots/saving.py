@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from devenv import catalog, environment, generations, workspace
-from devenv.blueprint import containers
+from devenv.blueprint import services
 from devenv.engine import apply, readiness
 from devenv.engine.protocol import Engine
 from devenv.environment import Remark, Tell
@@ -96,7 +96,7 @@ class Saving:
     def method(self, name: str) -> Method:
         """How a service is saved as things are; a dump has nothing of volumes that the project adds."""
         service = self._service(name)
-        dumps = containers.dump(self.project.project, service, self.project.entries) and not service.volumes
+        dumps = services.dump(self.project.project, service, self.project.entries) and not service.volumes
         return "dump" if dumps and self._running(name) is not None else "files"
 
     def wait(self, parts: Sequence[Part]) -> None:
@@ -136,7 +136,7 @@ class Saving:
         assert running is not None
         # A server that initialises an empty volume may answer on its socket.
         readiness.wait(self.engine, running.name, self._container(name))
-        argv = containers.dump(self.project.project, self._service(name), self.project.entries)
+        argv = services.dump(self.project.project, self._service(name), self.project.entries)
         content = carriers.dumped(self.engine, running.name, argv, name)
         file, moved = f"{name}.dump.gz", store.progress(self.tell, name, "saving", None)
         return draft.add(file, lambda out: packing.write(content, out, file, None, moved))

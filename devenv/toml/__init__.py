@@ -87,6 +87,8 @@ def read_text(text: str, *, name: str, limit: int = LIMIT) -> Document:
 def update(path: Path, changes: Mapping[str, Any]) -> None:
     """Merge `changes` into a file, whole or not at all; its comments and order stay, a missing file is made.
 
+    None takes a key out.
+
     Raises:
         DevenvError: The file is no TOML, or cannot be written.
     """
@@ -107,7 +109,9 @@ def update(path: Path, changes: Mapping[str, Any]) -> None:
 def _merge_into(table: MutableMapping[str, Any], changes: Mapping[str, Any]) -> None:
     for key, value in changes.items():
         there = table.get(key)
-        if isinstance(value, Mapping) and isinstance(there, dict):
+        if value is None:
+            table.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(there, dict):
             _merge_into(there, value)
         else:
             table[key] = value

@@ -22,6 +22,7 @@ _PAST = {
     "pull": "pulled",
     "create": "created",
     "start": "started",
+    "drain": "drained",
     "stop": "stopped",
     "remove": "removed",
     "wait": "ready",
@@ -31,6 +32,7 @@ _PRESENT = {
     "pull": "pulling",
     "create": "creating",
     "start": "starting",
+    "drain": "draining",
     "stop": "stopping",
     "remove": "removing",
     "wait": "waiting for",
@@ -107,7 +109,8 @@ def _subject(step: Step) -> str:
     if step.kind == "image":
         return "image " + step.target.rpartition("/")[2].partition(":")[0]
     if step.verb == "wait" and step.unit:
-        return step.unit
+        number = step.target.rpartition("-")[2]
+        return step.unit if number == "1" else f"{step.unit}-{number}"
     return f"{step.kind} {step.target}"
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from devenv.commands.up import UpResult
     from devenv.commands.verify import VerifyResult
     from devenv.ui.screen import Colour
+    from devenv.workspace import Scaled
 
 _UNIT_COLOURS: tuple[Colour, ...] = ("cyan", "yellow", "green", "magenta", "blue")
 
@@ -42,8 +43,17 @@ def up(result: UpResult, *, dry_run: bool, as_json: bool) -> None:
         screen.say(f"{screen.paint('✓', 'green')} wrote devenv.lock; commit it")
     done = ", nothing to do" if all(step.verb == "wait" for step in result.steps) else ""
     screen.say(f"{screen.paint('✓', 'green')} {result.instance} is up{done}: environment {result.environment}")
+    _scaled(result.scaled)
     if result.addresses:
         screen.give(tables.addresses(result.addresses))
+
+
+def _scaled(scaled: Iterable[Scaled]) -> None:
+    if scaled:
+        from devenv.ui import replicas
+
+        for line in replicas.remarks(scaled):
+            screen.say(line)
 
 
 def down(result: DownResult, *, as_json: bool) -> None:
@@ -81,6 +91,7 @@ def status(result: StatusResult, *, as_json: bool) -> None:
     if result.environment:
         runs = all(row.current for row in result.rows)
         screen.give(f"\nenvironment {result.environment}{'' if runs else '  (not what runs now: see `devenv diff`)'}")
+    _scaled(result.scaled)
     if result.sync:
         words = f"sync: {screen.safe(result.sync)}"
         screen.give(words if result.in_step else screen.paint(words, "yellow", "stdout"))

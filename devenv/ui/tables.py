@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from devenv.upgrades import Move
     from devenv.verifying import Verdict
 
+_SHARES: dict[str, Colour] = {"up": "green", "down": "red", "maint": "yellow", "drain": "yellow"}
 _STATES: dict[str, Colour] = {
     "healthy": "green",
     "running": "green",
@@ -27,6 +28,7 @@ _STATES: dict[str, Colour] = {
     "unhealthy": "red",
     "exited": "red",
     "dead": "red",
+    "restarting": "red",
     "missing": "dim",
 }
 
@@ -55,14 +57,19 @@ def addresses(found: Sequence[Address]) -> str:
 def status(result: StatusResult) -> str:
     """The environment's containers."""
     limits = _limits(result.rows) if any(row.limits.are_asked_for for row in result.rows) else {}
-    head = ("NAME", "KIND", "STATE", "CURRENT", "ADDRESS", *(("LIMITS",) if limits else ()), "DETAIL")
+    balanced = any(row.balanced for row in result.rows)
+    several = {row.unit for row in result.rows if row.replica > 1}
+    more = (*(("REPLICA", "GETS", "REQUESTS") if balanced else ()), *(("LIMITS",) if limits else ()))
+    head = ("NAME", "KIND", "STATE", "CURRENT", "ADDRESS", *more, "DETAIL")
     dim: Colour = "dim"
-    rows = [head, *(_status_row(row, (limits[row.container],) if limits else ()) for row in result.rows)]
+    rows: list[Sequence[str]] = [head]
     colours: list[list[Colour | None]] = [[dim] * len(head)]
-    colours += [
-        [None, None, _STATES.get(row.state), None if row.current else "yellow", *([None] * (len(head) - 5)), dim]
-        for row in result.rows
-    ]
+    for row in result.rows:
+        told: list[Colour | None] = [None, _SHARES.get(row.balanced or ""), None] if balanced else []
+        told += [None] if limits else []
+        further = (*(_shares(row) if balanced else ()), *((limits[row.container],) if limits else ()))
+        rows.append(_status_row(row, further, several=row.unit in several))
+        colours.append([None, None, _STATES.get(row.state), None if row.current else "yellow", None, *told, dim])
     return columns(rows, colours)
 
 
@@ -73,9 +80,20 @@ def _limits(rows: Sequence[Row]) -> dict[str, str]:
     return {row.container: limiting.text(row.limits, row.use) or "-" for row in rows}
 
 
-def _status_row(row: Row, limits: tuple[str, ...]) -> tuple[str, ...]:
+def _status_row(row: Row, further: tuple[str, ...], *, several: bool) -> tuple[str, ...]:
+    """Replicas have numbers where there are several; the first of them has the address of all."""
     current = "?" if row.current is None else "yes" if row.current else "no"
-    return (row.unit, row.kind, row.state, current, ", ".join(row.addresses) or "-", *limits, row.detail)
+    name = f"{row.unit}-{row.replica}" if several else row.unit
+    urls = ", ".join(row.addresses if row.replica == 1 else ()) or "-"
+    return (name, row.kind, row.state, current, urls, *further, row.detail)
+
+
+def _shares(row: Row) -> tuple[str, ...]:
+    """Where the balancer finds a replica, what it gets of its app's requests, and how many it had."""
+    if row.balanced is None:
+        return ("-", "-", "-")
+    share = f"{row.share:.0%}" if row.share is not None else row.balanced
+    return (row.address, share if row.balanced == "up" else row.balanced, f"{row.requests:,}")
 
 
 def sync(result: SyncResult) -> str:

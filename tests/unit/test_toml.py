@@ -201,6 +201,13 @@ def test_update_merges_and_keeps_comments_and_order(tmp_path: Path) -> None:
     assert path.read_text() == expected
 
 
+def test_update_takes_out_what_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "state.toml"
+    path.write_text("[replicas]\nweb = 5 # many\nwork = 2\n")
+    toml.update(path, {"replicas": {"web": None, "other": None}})
+    assert path.read_text() == "[replicas]\nwork = 2\n"
+
+
 def test_update_makes_a_missing_file_and_its_folder(tmp_path: Path) -> None:
     path = tmp_path / ".devenv" / "state.toml"
     toml.update(path, {"ports": {"a/1": 1}})

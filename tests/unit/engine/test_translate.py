@@ -100,6 +100,16 @@ def told(**state: Any) -> dict[str, Any]:
     return {"Id": "1", "State": base | {"FinishedAt": "0001-01-01T00:00:00Z"} | state, "NetworkSettings": {}}
 
 
+def test_between_two_attempts_a_container_has_ended() -> None:
+    state = translate.state(told(Status="restarting", Running=True, ExitCode=3))
+    assert (state.running, state.exit_code) == (False, 3)
+
+
+def test_the_engine_starts_again_what_is_behind_the_balancer() -> None:
+    body = translate.container(Container(name="c", unit="c", kind="app", image="i", behind=(8000,)), None)
+    assert body["HostConfig"]["RestartPolicy"] == {"Name": "on-failure"}
+
+
 def test_a_container_that_runs_has_no_exit_code() -> None:
     assert translate.state(told()).exit_code is None
     assert translate.state(told(Status="exited", Running=False, ExitCode=3)).exit_code == 3
