@@ -177,7 +177,7 @@ def converge(
     observed = engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
     if generations.settle(workspace_, engine, observed):
-        wanted = _again(workspace_, engine)
+        wanted = _again(workspace_, engine, wanted)
         observed = engine.observe(wanted.instance)
     _object(workspace_, wanted, observed)
     secrets.write(workspace_.project, workspace_.entries, wanted)
@@ -198,7 +198,7 @@ def converge(
             moves -= 1
             if not moves or not _gives_way(workspace_, taken, tell):
                 raise
-            wanted = _again(workspace_, engine)
+            wanted = _again(workspace_, engine, wanted)
             work.follow(wanted)
             render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
         todo = _changes(prepare(workspace_, engine, wanted, again=again))
@@ -212,9 +212,9 @@ def converge(
     return Outcome(tuple(done), first.kept, work.digests, wanted)
 
 
-def _again(workspace_: Workspace, engine: Engine) -> Blueprint:
+def _again(workspace_: Workspace, engine: Engine, wanted: Blueprint) -> Blueprint:
     """The blueprint after something that is recorded for the checkout has changed."""
-    copies = workspace.copies(workspace_, engine)
+    copies = any(one.kind == "files" or any(mount.kind == "copy" for mount in one.mounts) for one in wanted.containers)
     return workspace.resolve(workspace_, engine.info.architecture, copies=copies)
 
 
@@ -536,11 +536,16 @@ class _Work:
             seen = None
         if seen is None:
             holder = ports.holder(port.host) if self._engine.info.local else "something"
-            return _Taken(container.unit, port, holder, is_ours=False)
+            return _Taken(self._owner(container, port), port, holder, is_ours=False)
         ours = seen.labels.get(labels.INSTANCE) == self.wanted.instance
         # One that stays does not give way.
         goes = seen.name not in {one.name for one in self.wanted.containers}
-        return _Taken(container.unit, port, _described(seen), is_ours=ours and goes)
+        return _Taken(self._owner(container, port), port, _described(seen), is_ours=ours and goes)
+
+    def _owner(self, container: Container, port: Port) -> str:
+        """The unit whose port it is: the balancer publishes those of apps."""
+        behind = (one.unit for one in self.wanted.containers if port.container in one.behind)
+        return next(behind, container.unit) if container.kind == "balancer" else container.unit
 
     def _passwd(self, container: Container) -> None:
         """Make the file that names the user inside; apps of one image share it, so one after the other."""
