@@ -20,7 +20,7 @@ from tests import projects
 
 @pytest.mark.parametrize("killed", [True, False])
 def test_a_container_that_runs_out_of_memory_is_named_after_its_last_line(tmp_path: Path, *, killed: bool) -> None:
-    project = Workspace(tmp_path, projects.project(tmp_path), projects.CATALOG, Machine())
+    project = Workspace(tmp_path, projects.project(tmp_path), projects.CATALOG, Machine(state=tmp_path / "state"))
     program = Ran((Chunk("stdout", b"loading\n"),), 137)
     engine = MemoryEngine(images={"app:1": SeenImage("1", "1", {})}, program=lambda _: program)
     own = {labels.INSTANCE: "shop", labels.UNIT: "web"}
