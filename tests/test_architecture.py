@@ -23,6 +23,7 @@ LAYERS = (
     (
         *(
             "addresses",
+            "detection",
             "drift",
             "editing",
             "environment",

@@ -12,7 +12,7 @@ from typer import Abort as Abort
 from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
-from devenv.cli import session, snapshots, verbs
+from devenv.cli import beginning, session, snapshots, verbs
 from devenv.cli.session import Options
 from devenv.errors import UsageError
 from devenv.ui import parameters, screen
@@ -81,6 +81,9 @@ def options(
 ) -> None:
     """Keep the options for the command that follows."""
     context.obj = Options(Path(folder), profile, engine)
+
+
+app.command()(beginning.init)
 
 
 @app.command()
