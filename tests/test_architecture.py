@@ -29,6 +29,7 @@ LAYERS = (
             "environment",
             "generations",
             "git",
+            "hooks",
             "identity",
             "judging",
             "live",

@@ -12,7 +12,7 @@ from typer import Abort as Abort
 from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
-from devenv.cli import beginning, session, snapshots, verbs
+from devenv.cli import beginning, hooks, session, snapshots, verbs
 from devenv.cli.session import Options
 from devenv.errors import UsageError
 from devenv.ui import parameters, screen
@@ -312,6 +312,7 @@ app.add_typer(sync, name="sync")
 
 
 app.add_typer(snapshots.app, name="snapshot", cls=_Commands)
+app.add_typer(hooks.app, name="hooks", cls=_Commands)
 
 
 def _background(context: typer.Context) -> Background:
