@@ -13,7 +13,9 @@ from devenv.errors import EngineError
 
 MARK = ".laid-out"
 """Beside the folder inside: the id of the tree in it."""
-_IN = f'mkdir -p "$1" && cd "$1" && tar -xf - && printf %s "$2" >"../{MARK}"'
+# A change in the moment of the mark would not be newer than it.
+_MARKED = f'printf %s "$2" >"../{MARK}" && touch -d "@$(($(date +%s) - 2))" "../{MARK}"'
+_IN = f'mkdir -p "$1" && cd "$1" && tar -xf - && {_MARKED}'
 _GONE = 'cd "$1" 2>/dev/null || exit 0; xargs -0 rm -f --'
 _ALTERED = f'cd "$1" && find . -newer "../{MARK}" -type f -print0'
 _THERE = 'cd "$1" && find . ! -type d -print0'
