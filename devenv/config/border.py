@@ -12,6 +12,7 @@ VARIABLE = "[A-Za-z_][A-Za-z0-9_.-]*"
 TASK_NAME = "[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"
 
 _TEXT = shape.text()
+_SWITCH = shape.switch()
 _TEXTS = shape.several(_TEXT, "a list of strings")
 _PORT = shape.integer("a port from 1 to 65535", least=1, most=65535)
 _PORTS = shape.several(_PORT, "a list of ports")
@@ -178,7 +179,24 @@ def _task(*, required: bool) -> Shape:
     )
 
 
-def _keys(task: Shape) -> dict[str, Key]:
+def _hook(*, required: bool) -> Shape:
+    return shape.table(
+        "A check, run inside an app on what is to be committed",
+        {
+            "run": Key(_TEXT, "The shell command; `{files}` stands for the files", required=required),
+            "app": Key(_TEXT, "The app it runs in; may be left out when there is only one"),
+            "files": Key(_TEXTS, "Patterns as in .gitignore, relative to the app's folder; default: every file"),
+            "stages": Key(
+                shape.several(shape.choice("pre-commit", "pre-push"), "a list of `pre-commit` and `pre-push`"),
+                "When it runs; default: pre-commit",
+            ),
+            "parallel": Key(_SWITCH, "Whether it may run on several batches of files at once; default: true"),
+        },
+        whole=True,
+    )
+
+
+def _keys(task: Shape, hook: Shape) -> dict[str, Key]:
     return {
         "name": Key(_TEXT, "The project's name, a DNS label; default: the folder's name"),
         "require_version": Key(_TEXT, "Versions of devenv that can read this file, such as `>=0.1,<1`"),
@@ -194,15 +212,16 @@ def _keys(task: Shape) -> dict[str, Key]:
         "networks": Key(_NETWORKS, "Networks beside the project's own"),
         "sync": Key(_SYNC, "How files reach the apps"),
         "tasks": Key(shape.free(task, "a table", names=TASK_NAME), "Commands for `devenv run`, by name"),
+        "hooks": Key(shape.free(hook, "a table", names=TASK_NAME), "Checks before a commit or a push, by name"),
     }
 
 
-_OVERLAY = shape.table("What to set otherwise", _keys(_task(required=False)))
+_OVERLAY = shape.table("What to set otherwise", _keys(_task(required=False), _hook(required=False)))
 
 FILE = shape.table(
     "A development environment",
     {
-        **_keys(_task(required=True)),
+        **_keys(_task(required=True), _hook(required=True)),
         "profiles": Key(shape.free(_OVERLAY, "a table", names=TASK_NAME), "Overlays by name, for `--profile`"),
     },
 )

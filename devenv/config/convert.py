@@ -12,7 +12,7 @@ from typing import Any
 from devenv import toml, worktree
 from devenv.config import border, units
 from devenv.config.findings import Findings, listed
-from devenv.model.project import BALANCER, App, Limits, Origin, Project, Service, Sync, SyncRule, Task
+from devenv.model.project import BALANCER, App, Hook, Limits, Origin, Project, Service, Sync, SyncRule, Task
 
 _TASK_NAME = re.compile(border.TASK_NAME)
 
@@ -43,6 +43,7 @@ def project(table: Mapping[str, Any], root: Path, found: Findings) -> Project:
         apps=apps,
         services=services,
         tasks=tuple(_task(name, one, tuple(own), found) for name, one in table.get("tasks", {}).items()),
+        hooks=tuple(_hook(name, one, tuple(own), found) for name, one in table.get("hooks", {}).items()),
         sync=_sync(table.get("sync", {}), found),
         platforms=tuple(dict.fromkeys(table.get("platforms", ()))),
         balancer=balancer,
@@ -208,17 +209,37 @@ def _check_routes(apps: tuple[App, ...], found: Findings) -> None:
 
 
 def _task(name: str, table: Mapping[str, Any], apps: tuple[str, ...], found: Findings) -> Task:
-    keys = ("tasks", name)
+    return Task(name, table["run"], _app_of(("tasks", name), "task", table, apps, found))
+
+
+def _hook(name: str, table: Mapping[str, Any], apps: tuple[str, ...], found: Findings) -> Hook:
+    keys = ("hooks", name)
+    files = tuple(table.get("files", ()))
+    for index, text in enumerate(files):
+        _check_pattern(text, (*keys, "files", index), found)
+    return Hook(
+        name,
+        table["run"],
+        _app_of(keys, "hook", table, apps, found),
+        files,
+        tuple(dict.fromkeys(table.get("stages", ("pre-commit",)))),
+        table.get("parallel", True),
+    )
+
+
+def _app_of(keys: tuple[str, str], what: str, table: Mapping[str, Any], apps: tuple[str, ...], found: Findings) -> str:
+    """The app that a task or a hook runs in."""
+    name = keys[1]
     if not _TASK_NAME.fullmatch(name):
         hint = "letters, digits, `.`, `_`, `:` and `-`"
-        found.add(f"`{toml.printable(name)}` cannot name a task", keys, hint=hint, key=True)
+        found.add(f"`{toml.printable(name)}` cannot name a {what}", keys, hint=hint, key=True)
     app: str | None = table.get("app")
     if app is None and len(apps) != 1 and not found.is_broken(("apps",)):
         hint = f"add `app`: {listed(apps, 'or')}" if apps else "add an app: `[apps.web]`"
         found.add(f"`{toml.printable('.'.join(keys))}` does not say in which app", keys, hint=hint, key=True)
     elif app is not None and app not in apps:
         found.unknown("app", app, apps, (*keys, "app"))
-    return Task(name, table["run"], app or (apps[0] if apps else ""))
+    return app or (apps[0] if apps else "")
 
 
 def _seed(path: str | None, found: Findings) -> str | None:

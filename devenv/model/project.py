@@ -11,6 +11,7 @@ from devenv.values import dataclass
 
 Origin = Literal["debian", "registry"]
 Action = Literal["sync", "setup", "restart", "rebuild"]
+HookStage = Literal["pre-commit", "pre-push"]
 SyncMode = Literal["auto", "bind", "copy"]
 
 Option = str | int | float | bool | tuple[str, ...] | Mapping[str, str]
@@ -159,6 +160,24 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """A check that is run inside `app` on what is to be committed or pushed.
+
+    Args:
+        run: A shell command; `{files}` stands for the files, and without it the command runs once.
+        files: Patterns as in .gitignore, relative to the app's folder; () means every file.
+        parallel: Whether it may run on several batches of files at once.
+    """
+
+    name: str
+    run: str
+    app: str
+    files: tuple[str, ...] = ()
+    stages: tuple[HookStage, ...] = ("pre-commit",)
+    parallel: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SyncRule:
     """What a change of a path that matches `path` (gitignore syntax) does."""
 
@@ -199,6 +218,7 @@ class Project:
     apps: tuple[App, ...] = ()
     services: tuple[Service, ...] = ()
     tasks: tuple[Task, ...] = ()
+    hooks: tuple[Hook, ...] = ()
     sync: Sync = Sync()
     platforms: tuple[str, ...] = ()
     seed: str | None = None
