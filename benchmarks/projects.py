@@ -43,6 +43,17 @@ def _services(count: int) -> Callable[[Path, str], None]:
     return make
 
 
+def _apps(count: int) -> Callable[[Path, str], None]:
+    """Apps of one image that do nothing."""
+
+    def make(folder: Path, name: str) -> None:
+        folder.mkdir()
+        sections = ["[apps.app-1]\n", *(f'[apps.app-{number}]\nlike = "app-1"\n' for number in range(2, count + 1))]
+        (folder / "devenv.toml").write_text(f'name = "{name}"\nimages = "debian"\n\n' + "\n".join(sections))
+
+    return make
+
+
 MAKERS: Mapping[str, Callable[[Path, str], None]] = {
     "bookshop": _bookshop,
     "10-services": _services(10),
@@ -52,11 +63,16 @@ MAKERS: Mapping[str, Callable[[Path, str], None]] = {
 
 @contextmanager
 def made(kind: str, environ: Mapping[str, str]) -> Iterator[Project]:
-    """Make a project, and in the end take away its folder and the images that only it has."""
+    """Make a project, and in the end take away its folder and the images that only it has.
+
+    Args:
+        kind: One of `MAKERS`, or `30-apps`: so many apps that do nothing.
+    """
     name = f"bench-{kind}-{uuid.uuid4().hex[:6]}"
     with tempfile.TemporaryDirectory(prefix="devenv-bench-") as place:
         folder = Path(place) / name
-        MAKERS[kind](folder, name)
+        maker = MAKERS[kind] if kind in MAKERS else _apps(int(kind.removesuffix("-apps")))
+        maker(folder, name)
         try:
             yield Project(folder, name)
         finally:

@@ -1,4 +1,4 @@
-"""Finds and checks the catalog's files: services and stacks."""
+"""Finds and checks the catalog's files: services, stacks and frameworks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from typing import Any, Literal, TypeVar, cast
 from devenv import config, toml
 from devenv.config import units
 from devenv.errors import DevenvError, Place, Problems
-from devenv.model.catalog import EntryDebian, EntryFile, EntryOption, EntryRegistry, ServiceEntry, StackEntry
+from devenv.model.catalog import (
+    EntryDebian,
+    EntryFile,
+    EntryOption,
+    EntryRegistry,
+    FrameworkEntry,
+    ServiceEntry,
+    StackEntry,
+)
 from devenv.model.project import Origin, Project, Ready, Service
 from devenv.values import dataclass
 
-Entry = TypeVar("Entry", ServiceEntry, StackEntry)
-Kind = Literal["service", "stack"]
+Entry = TypeVar("Entry", ServiceEntry, StackEntry, FrameworkEntry)
+Kind = Literal["service", "stack", "framework"]
 SECRETS = "/run/secrets"
 """Where a service finds its secrets."""
 
@@ -49,8 +57,16 @@ class Catalog:
         """
         return _read(StackEntry, self._file("stack", name, where))
 
+    def framework(self, name: str) -> FrameworkEntry:
+        """Read a framework's entry.
+
+        Raises:
+            DevenvError: There is no such framework, or its file is wrong.
+        """
+        return _read(FrameworkEntry, self._file("framework", name, None))
+
     def names(self, kind: Kind) -> tuple[str, ...]:
-        """Every service's or stack's name, sorted."""
+        """The name of every entry of a kind, sorted."""
         return tuple(sorted({file.stem for folder in self.folders for file in folder.glob(f"{kind}s/*.toml")}))
 
     def content(self, kind: Kind, name: str, file: EntryFile) -> bytes | None:
@@ -267,7 +283,8 @@ def _files_problems(root: Path, service: Service, key: str, place: toml.Locate) 
             yield DevenvError(message, hint="such as `ops/*.conf` or `ops/**/*.conf`", where=where)
 
 
-_KNOWN: dict[tuple[str, Path, int], ServiceEntry | StackEntry] = {}
+_Any = ServiceEntry | StackEntry | FrameworkEntry
+_KNOWN: dict[tuple[str, Path, int], _Any] = {}
 
 
 def _read(entry: type[Entry], file: Path) -> Entry:
@@ -281,7 +298,7 @@ def _read(entry: type[Entry], file: Path) -> Entry:
     return cast(Entry, _KNOWN[state])
 
 
-def validate(entry: type[ServiceEntry] | type[StackEntry], document: toml.Document) -> None:
+def validate(entry: type[_Any], document: toml.Document) -> None:
     """Check a catalog file.
 
     Pydantic does it by the dataclasses themselves; importing it takes as long as the rest of `devenv check`, so files
@@ -292,7 +309,7 @@ def validate(entry: type[ServiceEntry] | type[StackEntry], document: toml.Docume
     """
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-    for one in (ServiceEntry, StackEntry, EntryDebian, EntryFile, EntryOption, EntryRegistry, Ready):
+    for one in (ServiceEntry, StackEntry, FrameworkEntry, EntryDebian, EntryFile, EntryOption, EntryRegistry, Ready):
         one.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[union-attr]  # read by TypeAdapter
     try:
         TypeAdapter(entry).validate_python(document.data)
@@ -350,7 +367,7 @@ def _mistake(keys: tuple[str | int, ...], message: str, document: toml.Document)
     return DevenvError(f"`{toml.printable(path)}`: {message.lower()}", where=document.place(keys))
 
 
-def _made(entry: type[ServiceEntry] | type[StackEntry], data: Mapping[str, Any]) -> ServiceEntry | StackEntry:
+def _made(entry: type[_Any], data: Mapping[str, Any]) -> _Any:
     values: dict[str, Any] = {key: _frozen(value) for key, value in data.items()}
     if "debian" in values:
         files = tuple(EntryFile(**one) for one in values["debian"].get("files", ()))

@@ -11,6 +11,7 @@ from devenv.engine.protocol import Change, ContainerState, Engine, SeenImage, Se
 from devenv.errors import NotFound
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Image, Mount, Observed, SeenContainer
+from devenv.model.project import MOST_PIDS
 from devenv.values import dataclass
 
 What = Literal["container", "state", "image", "env", "setting", "network", "file"]
@@ -53,7 +54,8 @@ def of(engine: Engine, wanted: Blueprint, observed: Observed) -> tuple[Differenc
     found: list[Difference] = []
     for container in wanted.containers:
         there = seen.pop(container.name, None)
-        found += _of(engine, container, images[container.image], wanted.network.name, there)
+        networks = (wanted.network.name, *(one.network for one in container.networks)) if container.is_attached else ()
+        found += _of(engine, container, images[container.image], networks, there)
     units = {container.unit for container in wanted.containers}
     return (*found, *(_orphan(one, units) for one in seen.values()))
 
@@ -66,7 +68,7 @@ def _orphan(seen: SeenContainer, units: Collection[str]) -> Difference:
 
 
 def _of(
-    engine: Engine, container: Container, image: Image, network: str, seen: SeenContainer | None
+    engine: Engine, container: Container, image: Image, networks: Collection[str], seen: SeenContainer | None
 ) -> Iterator[Difference]:
     if seen is None:
         yield Difference(container.unit, "container", container.name, "running", None, "`devenv up` creates it")
@@ -88,9 +90,10 @@ def _of(
             own = engine.image(state.settings.image) or there
         yield from _env(container, state.settings, own, why)
         yield from _settings(container, state.settings, own, why)
-        if container.is_attached and state.running and network not in state.settings.networks:
-            found = ", ".join(state.settings.networks) or None
-            yield Difference(container.unit, "network", "", network, found, BY_HAND)
+        for network in networks if state.running else ():
+            if network not in state.settings.networks:
+                found = ", ".join(state.settings.networks) or None
+                yield Difference(container.unit, "network", "", network, found, why)
     for change in system_changes(changes):
         why = f"written inside; {BY_HAND}"
         yield Difference(container.unit, "file", change.path, "as in the image", change.kind, why)
@@ -154,6 +157,8 @@ def _pairs(container: Container, found: Settings, volumes: Collection[str]) -> I
     ports = [[f"{one.address}:{one.host} to {one.container}" for one in side.ports] for side in (container, found)]
     yield "ports", _lines(ports[0]), _lines(ports[1])
     for name in ("cpus", "memory", "pids"):
+        if name == "pids" and container.limits.pids == MOST_PIDS and found.limits.pids is None:
+            continue  # it was made before there was a bound for those that ask for none
         yield f"limit of {name}", str(getattr(container.limits, name)), str(getattr(found.limits, name))
 
 

@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from devenv import balancing, config, generations, identity, lockfile, plan, render, secrets, supply, workspace
+from devenv import balancing, config, generations, identity, joining, lockfile, plan, render, secrets, supply, workspace
 from devenv.blueprint.mounts import USERS
 from devenv.engine import apply, passwd, ports, readiness
 from devenv.engine.apply import StepEvent
 from devenv.engine.protocol import Engine, SeenImage
-from devenv.errors import Conflict, DevenvError, NotFound
+from devenv.errors import DevenvError, EngineError, NotFound, PortTaken
 from devenv.model import labels
-from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, SeenContainer, Step
+from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, Port, SeenContainer, Step
 from devenv.model.pins import RegistryPin
 from devenv.model.progress import Progress
 from devenv.values import dataclass
@@ -24,6 +24,8 @@ from devenv.workspace import Workspace
 
 # A plan is made again after it was carried out, for something may have ended meanwhile: a crash, another tool.
 ROUNDS = 3
+# Other ports are chosen for those that are taken so many times at most: an engine's host need not be this one.
+MOVES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,13 @@ class Outcome:
         steps: Those carried out.
         kept: Names of the containers that were right already.
         digests: Config digest of each image that was built or looked at, by key.
+        wanted: What there is now; not what was asked for where another port was chosen for one that is taken.
     """
 
     steps: tuple[Step, ...]
     kept: tuple[str, ...]
     digests: Mapping[str, str]
+    wanted: Blueprint
 
 
 def prepare(
@@ -106,6 +110,7 @@ def _planned(
     """
     observed = observed or engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
+    observed = joining.seen(engine, wanted, observed)
     doubts = _object(workspace_, wanted, observed)
     images = _images(engine, wanted, observed, digests)
     again = _failed(engine, wanted, observed) | dict(again or {})
@@ -167,12 +172,12 @@ def converge(
 
     Raises:
         NotReady: A container exited or did not become ready; the others stay.
+        PortTaken: Something has a port that is declared.
     """
     observed = engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
     if generations.settle(workspace_, engine, observed):
-        copies = any(one.kind == "files" for one in wanted.containers)
-        wanted = workspace.resolve(workspace_, engine.info.architecture, copies=copies)
+        wanted = _again(workspace_, engine, wanted)
         observed = engine.observe(wanted.instance)
     _object(workspace_, wanted, observed)
     secrets.write(workspace_.project, workspace_.entries, wanted)
@@ -184,19 +189,60 @@ def converge(
     done: list[Step] = []
     if _changes(todo).steps:
         work.refill(todo.kept)
-    for _ in range(ROUNDS):
-        if not todo.steps:
-            break
-        apply.run(todo, work.perform, tell)
-        done += todo.steps
-        todo = _changes(prepare(workspace_, engine, wanted))
+    rounds, moves = ROUNDS, MOVES
+    while rounds and todo.steps:
+        try:
+            apply.run(todo, work.perform, tell)
+            done, again, rounds = [*done, *todo.steps], None, rounds - 1
+        except _Taken as taken:
+            moves -= 1
+            if not moves or not _gives_way(workspace_, taken, tell):
+                raise
+            wanted = _again(workspace_, engine, wanted)
+            work.follow(wanted)
+            render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
+        todo = _changes(prepare(workspace_, engine, wanted, again=again))
     work.settle()
     for name in generations.superseded(wanted, observed):
         engine.remove("volume", name)
+    joining.leave(engine, wanted.instance, joining.left(wanted, observed))
     if done:
         # Files that are made with a container are known only now.
         render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
-    return Outcome(tuple(done), first.kept, work.digests)
+    return Outcome(tuple(done), first.kept, work.digests, wanted)
+
+
+def _again(workspace_: Workspace, engine: Engine, wanted: Blueprint) -> Blueprint:
+    """The blueprint after something that is recorded for the checkout has changed."""
+    copies = any(one.kind == "files" or any(mount.kind == "copy" for mount in one.mounts) for one in wanted.containers)
+    return workspace.resolve(workspace_, engine.info.architecture, copies=copies)
+
+
+class _Taken(PortTaken):
+    """A container's port of the host is taken.
+
+    Args:
+        is_ours: Whether by a container of this instance, which is to go.
+    """
+
+    def __init__(self, unit: str, port: Port, holder: str, *, is_ours: bool) -> None:
+        hint = "stop it, or set another port in `devenv.toml` or `devenv.local.toml`"
+        super().__init__(f"`{unit}` cannot have port {port.host}: {holder} listens there", port.host, hint=hint)
+        self.unit = unit
+        self.published = port
+        self.holder = holder
+        self.is_ours = is_ours
+
+
+def _gives_way(workspace_: Workspace, taken: _Taken, tell: Tell) -> bool:
+    """Choose another port in place of a taken one, if it was chosen; whether it is worth trying again."""
+    if taken.is_ours:
+        return True
+    unit, port = taken.unit, taken.published
+    chosen = workspace.move_port(workspace_, unit, port.container, port.host)
+    if chosen is not None:
+        tell(Remark(f"port {port.host} of `{unit}` is taken by {taken.holder}: it is {chosen} now"))
+    return chosen is not None
 
 
 def bring(
@@ -339,14 +385,12 @@ class _Work:
     ) -> None:
         self._workspace = workspace_
         self._engine = engine
-        self._wanted = wanted
         self._tell = tell
         self._ahead = ahead
         self._fill = fill
         # Each remark once, though every image may give cause for it.
         self._remark = functools.cache(lambda line: tell(Remark(line)))
-        self._images = {image.reference: image for image in wanted.images}
-        self._containers = {one.name: one for one in wanted.containers}
+        self.follow(wanted)
         self._building = threading.Lock()
         self._users = threading.Lock()
         self._started: set[str] = set()
@@ -354,20 +398,27 @@ class _Work:
         self._balancer = next((one.name for one in wanted.containers if one.kind == "balancer"), None)
         self.digests: dict[str, str] = {}
 
+    def follow(self, wanted: Blueprint) -> None:
+        """Work towards this one from now on."""
+        self.wanted = wanted
+        self._images = {image.reference: image for image in wanted.images}
+        self._networks = {one.name: one for one in (wanted.network, *wanted.shared)}
+        self._containers = {one.name: one for one in wanted.containers}
+
     def bring(self, units: Collection[str]) -> None:
         """Bring the images of these units, ahead of everything else."""
-        used = {one.image for one in self._wanted.containers if one.unit in units}
-        images = tuple(one for one in self._wanted.images if one.reference in used)
-        there = _images(self._engine, replace(self._wanted, images=images), Observed(), self.digests)
+        used = {one.image for one in self.wanted.containers if one.unit in units}
+        images = tuple(one for one in self.wanted.images if one.reference in used)
+        there = _images(self._engine, replace(self.wanted, images=images), Observed(), self.digests)
         apply.run(plan.bring(images, there), self.perform, self._tell)
 
     def perform(self, step: Step, off: threading.Event) -> None:
         if step.kind == "image":
             self._bring(self._images[step.target], off)
         elif step.kind == "network":
-            self._engine.create(self._wanted.network)
+            self._engine.create(self._networks[step.target])
         elif step.kind == "volume":
-            self._engine.create(next(one for one in self._wanted.volumes if one.name == step.target))
+            self._engine.create(next(one for one in self.wanted.volumes if one.name == step.target))
         else:
             self._container(step, off)
 
@@ -406,7 +457,7 @@ class _Work:
                 self._release(name, container)
             case "create":
                 self._passwd(container)
-                self._engine.create(container, self._wanted.network.name if container.is_attached else None)
+                self._engine.create(container, self.wanted.network.name if container.is_attached else None)
             case "start":
                 if container.kind == "files":
                     self._ahead()
@@ -421,7 +472,7 @@ class _Work:
                 raise AssertionError(f"no container step: {verb}")
 
     def _like(self, unit: str | None) -> Container:
-        return next(one for one in self._wanted.containers if one.unit == unit)
+        return next(one for one in self.wanted.containers if one.unit == unit)
 
     def _join(self, name: str, container: Container) -> None:
         if self._balancer is not None and container.behind and name in self._started:
@@ -435,9 +486,9 @@ class _Work:
     def settle(self) -> None:
         """Wait until a new balancer has heard of apps that were there before it; leave no replica drained."""
         if self._balancer is not None:
-            balancing.heal(self._engine, self._balancer, balancing.backends(self._wanted))
+            balancing.heal(self._engine, self._balancer, balancing.backends(self.wanted))
         if self._balancer in self._started:
-            for container in self._wanted.containers:
+            for container in self.wanted.containers:
                 if container.behind and container.replica == 1:
                     balancing.join(self._engine, self._balancer or "", container, self._address(container.name))
 
@@ -452,7 +503,7 @@ class _Work:
 
     def refill(self, kept: Collection[str]) -> None:
         """See that volumes whose containers stay are equal to their folders, before others that use them start."""
-        for container in self._wanted.containers:
+        for container in self.wanted.containers:
             if container.name in kept:
                 self._filled(container, threading.Event())
 
@@ -468,19 +519,47 @@ class _Work:
         self._started.add(container.name)
         try:
             self._engine.start(container.name)
-        except Conflict as error:
-            held = ports.taken(container.ports)
-            if held is None:
+        except PortTaken as error:
+            taken = self._taken(container, error)
+            if taken is None:
                 raise
-            raise Conflict(
-                f"`{container.unit}` cannot have port {held.port}: {held.holder} listens there",
-                hint="stop it, or set another port in `devenv.toml` or `devenv.local.toml`",
-            ) from error
+            raise taken from error
+
+    def _taken(self, container: Container, error: PortTaken) -> _Taken | None:
+        """Which port it is, and who has it; None when that cannot be told."""
+        held = ports.taken(container.ports) if error.port is None else None
+        host = held.port if held is not None else error.port
+        port = next((one for one in container.ports if one.host == host), None)
+        if port is None:
+            return None
+        try:
+            seen = self._engine.publishing(port.host)
+        except EngineError:  # not every engine can be asked that
+            seen = None
+        if seen is None:
+            holder = ports.holder(port.host) if self._engine.info.local else "something"
+            return _Taken(self._owner(container, port), port, holder, is_ours=False)
+        ours = seen.labels.get(labels.INSTANCE) == self.wanted.instance
+        # One that stays does not give way.
+        goes = seen.name not in {one.name for one in self.wanted.containers}
+        return _Taken(self._owner(container, port), port, _described(seen), is_ours=ours and goes)
+
+    def _owner(self, container: Container, port: Port) -> str:
+        """The unit whose port it is: the balancer publishes those of apps."""
+        behind = (one.unit for one in self.wanted.containers if port.container in one.behind)
+        return next(behind, container.unit) if container.kind == "balancer" else container.unit
 
     def _passwd(self, container: Container) -> None:
         """Make the file that names the user inside; apps of one image share it, so one after the other."""
         for mount in container.mounts:
             if mount.target == USERS and container.user is not None:
-                path, instance = Path(mount.source), self._wanted.instance
+                path, instance = Path(mount.source), self.wanted.instance
                 with self._users:
                     passwd.make(self._engine, container.image, path, user=container.user, instance=instance)
+
+
+def _described(seen: SeenContainer) -> str:
+    """A container, with whose it is."""
+    if labels.INSTANCE not in seen.labels:
+        return f"container `{seen.name}`"
+    return f"container `{seen.name}` of `{seen.labels[labels.INSTANCE]}` in `{seen.labels.get(labels.FOLDER, '?')}`"

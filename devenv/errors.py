@@ -10,6 +10,7 @@ DevenvError                 exit 1   the project is wrong
 │   │   └── EngineForbidden exit 4   it is there, but this user may not use it
 │   ├── NotFound            exit 4   the engine has no such container, image, network or volume
 │   └── Conflict            exit 4   it exists already, or is in use
+│       └── PortTaken       exit 4   a port of the host is
 ├── ImageError              exit 4   an image could not be made: mirror, hash, disk, package set
 ├── NotReady                exit 4   a container exited or did not become ready in time
 └── Busy                    exit 4   another devenv works on this instance
@@ -108,6 +109,18 @@ class ImageError(DevenvError):
     """An image could not be resolved, downloaded or built."""
 
     exit_code = 4
+
+
+class PortTaken(Conflict):
+    """Something else has a port of the host that a container was to publish.
+
+    Args:
+        port: None where the engine does not say which.
+    """
+
+    def __init__(self, message: str, port: int | None, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.port = port
 
 
 class NotReady(DevenvError):

@@ -113,9 +113,8 @@ def superseded(wanted: Blueprint, observed: Observed) -> tuple[str, ...]:
 
 def begin(engine: Engine, wanted: Blueprint, names: Collection[str]) -> str:
     """Create volumes of a blueprint to be filled, under a mark; return the mark's name."""
-    common = {labels.INSTANCE: wanted.instance, labels.FOLDER: wanted.folder}
     # The volumes of apps and services all have a hyphen.
-    mark = Volume(f"{wanted.instance}_filling", common | {labels.FILLING: json.dumps(sorted(names))})
+    mark = Volume(f"{wanted.instance}_filling", {**wanted.owner, labels.FILLING: json.dumps(sorted(names))})
     engine.create(mark)
     for volume in wanted.volumes:
         if volume.name in names:

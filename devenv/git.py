@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
+
+from devenv import worktree
 
 
 def tracked(folder: Path, path: str) -> tuple[str, ...]:
@@ -21,19 +22,10 @@ def side(folder: Path, path: str, stage: int) -> str | None:
 def exclude(folder: Path) -> Path:
     """The repository's own list of what to ignore; worktrees of one repository share it."""
     place = folder / ".git"
-    if (pointed := _pointed(place, "gitdir:")) is not None:
+    if (pointed := worktree.pointer(place, "gitdir:")) is not None:
         place = folder / pointed
-        place = place / (_pointed(place / "commondir", "") or "")
+        place = place / (worktree.pointer(place / "commondir", "") or "")
     return place / "info" / "exclude"
-
-
-def _pointed(file: Path, start: str) -> str | None:
-    """The path that one of git's own files holds; None when it is no such file."""
-    try:
-        text = os.fsdecode(file.read_bytes()).strip()
-    except OSError:
-        return None
-    return text.removeprefix(start).strip() if text.startswith(start) else None
 
 
 def _run(folder: Path, *arguments: str) -> bytes:

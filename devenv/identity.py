@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from devenv import blueprint, lockfile
-from devenv.blueprint import hashing
+from devenv.blueprint import hashing, limits
 from devenv.model.blueprint import Container, Placement
 from devenv.model.pins import Lockfile, Pins
 from devenv.workspace import Workspace
@@ -61,4 +61,4 @@ def _mounted(project: Workspace, containers: Iterable[Container]) -> dict[str, s
 
 def _contents(container: Container) -> dict[str, object]:
     told = {name: value for name, value in hashing.contents(container).items() if name not in _LEFT_OUT}
-    return told | {"ports": [port.container for port in container.ports]}
+    return told | {"ports": [port.container for port in container.ports], "limits": limits.given(container)}

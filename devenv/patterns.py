@@ -250,6 +250,27 @@ class Table:
         return max(by_name, self._searches[False, is_folder].last(path)) if self.has_paths else by_name
 
 
+class Selection:
+    """The files that patterns choose, a folder's with all that is below it; without patterns every file."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._patterns = read("\n".join(lines))
+        self._table = Table(self._patterns)
+
+    def __contains__(self, path: str) -> bool:
+        """Whether a file is among them.
+
+        Args:
+            path: Relative to the folder of the patterns.
+        """
+        if not self._patterns:
+            return True
+        parts = encoded(path).split("/")
+        places = [("/".join(parts[:depth]), parts[depth - 1], depth < len(parts)) for depth in range(1, len(parts) + 1)]
+        last = max(self._table.last(*place) for place in places)
+        return last >= 0 and not self._patterns[last].takes_back
+
+
 class _Search:
     """Most paths match nothing; a regular expression without groups finds that out several times faster."""
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from devenv.model import labels
-from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, SeenContainer, Step, StepVerb
+from devenv.model.blueprint import Blueprint, Container, Image, Observed, Plan, SeenContainer, Step, StepKind, StepVerb
 from devenv.model.pins import RegistryPin
 
 
@@ -26,20 +26,22 @@ def make(
         again: Containers to start anew although nothing about them changed, with the cause.
     """
     seen = {one.name: one for one in observed.containers}
-    steps = [*_builds(blueprint.images, images), *_network(blueprint, observed), *_volumes(blueprint, observed)]
+    parts = [*_builds(blueprint.images, images), *_network(blueprint, observed), *_volumes(blueprint, observed)]
+    steps, made_of = list(parts), {(one.kind, one.target): one.id for one in parts}
     ready: dict[str, list[str]] = {}
     kept: list[str] = []
     alone = blueprint.network.name not in {one.name for one in observed.networks}
-    balanced = _balanced(blueprint, seen, images, alone=alone)
+    shared = {one.name: one.id for one in observed.shared}
+    balanced = _balanced(blueprint, seen, images, shared, alone=alone)
     rolled: dict[str, str] = {}
     for container in blueprint.containers:
-        cause = _difference(container, seen.get(container.name), images, alone=alone)
+        cause = _difference(container, seen.get(container.name), images, shared, alone=alone)
         mine = list(_container(container, seen.get(container.name), cause, (again or {}).get(container.name), ready))
         if all(step.verb == "wait" for step in mine):
             kept.append(container.name)
         if container.unit in balanced and any(step.verb == "stop" for step in mine):
             mine = list(_rolling(mine, rolled))
-        steps += _ordered(mine, [one.id for one in steps if _concerns(one, container)])
+        steps += _ordered(mine, [made_of[one] for one in _concerning(blueprint, container) if one in made_of])
         ready.setdefault(container.unit, []).extend(one.id for one in mine if one.verb == "wait")
     steps += _orphans(blueprint, observed.containers, balanced, rolled)
     return Plan(tuple(_handed_over(blueprint, observed.containers, steps)), tuple(kept))
@@ -89,8 +91,11 @@ def bring(wanted: Iterable[Image], images: Mapping[str, str]) -> Plan:
 
 
 def _network(blueprint: Blueprint, observed: Observed) -> Iterator[Step]:
-    if blueprint.network.name not in {one.name for one in observed.networks}:
-        yield Step("create", "network", blueprint.network.name, "missing")
+    there = {one.name for one in (*observed.networks, *observed.shared)}
+    used = not blueprint.containers or any(one.is_attached for one in blueprint.containers)
+    for network in (*((blueprint.network,) if used else ()), *blueprint.shared):
+        if network.name not in there:
+            yield Step("create", "network", network.name, "missing")
 
 
 def _volumes(blueprint: Blueprint, observed: Observed) -> Iterator[Step]:
@@ -100,21 +105,26 @@ def _volumes(blueprint: Blueprint, observed: Observed) -> Iterator[Step]:
             yield Step("create", "volume", volume.name, "missing")
 
 
-def _concerns(step: Step, container: Container) -> bool:
-    """Whether the container's creation has to wait for the step."""
-    if step.kind == "image":
-        return step.target == container.image
-    if step.kind == "volume":
-        return step.target in {mount.source for mount in container.mounts}
-    return step.kind == "network" and container.is_attached
+def _concerning(blueprint: Blueprint, container: Container) -> Iterator[tuple[StepKind, str]]:
+    """What the container's creation has to wait for."""
+    yield "image", container.image
+    networks = (blueprint.network.name, *(one.network for one in container.networks)) if container.is_attached else ()
+    yield from (("network", name) for name in networks)
+    yield from dict.fromkeys(("volume", mount.source) for mount in container.mounts if mount.kind == "volume")
 
 
 def _difference(
-    container: Container, seen: SeenContainer | None, images: Mapping[str, str], *, alone: bool
+    container: Container,
+    seen: SeenContainer | None,
+    images: Mapping[str, str],
+    shared: Mapping[str, str],
+    *,
+    alone: bool,
 ) -> str | None:
     """Why the container has to be made anew; None when what is there is right.
 
     Args:
+        shared: The engine's id of each network that projects share, by name.
         alone: Whether the network it was made for is gone.
     """
     if seen is None:
@@ -125,6 +135,12 @@ def _difference(
         return "image rebuilt"
     if alone and container.is_attached:
         return "its network is gone"
+    for one in container.networks:
+        # Whoever created it may have ended before it was in all of them.
+        if one.network not in seen.networks:
+            return f"it is not in network {one.network}"
+        if one.network not in shared or seen.networks[one.network] not in ("", shared[one.network]):
+            return f"network {one.network} is gone"
     if seen.status == "created" and any(mount.kind == "copy" for mount in container.mounts):
         # Whoever created it may have ended before the files were in it.
         return "it was never started"
@@ -135,7 +151,7 @@ def _difference(
 def _changed(wanted: str | None, there: str | None) -> str:
     try:
         new, old = json.loads(wanted or "{}"), json.loads(there or "{}")
-        names = [name.replace("_", " ") for name in new if new[name] != old.get(name)]
+        names = [name.replace("_", " ") for name in {**new, **old} if new.get(name) != old.get(name)]
     except (ValueError, AttributeError, TypeError):
         names = []
     return f"{', '.join(names)} changed" if names else "its configuration is unknown"
@@ -203,14 +219,19 @@ def orphaned(seen: SeenContainer, units: Collection[str]) -> str:
 
 
 def _balanced(
-    blueprint: Blueprint, seen: Mapping[str, SeenContainer], images: Mapping[str, str], *, alone: bool
+    blueprint: Blueprint,
+    seen: Mapping[str, SeenContainer],
+    images: Mapping[str, str],
+    shared: Mapping[str, str],
+    *,
+    alone: bool,
 ) -> frozenset[str]:
     """Units with several replicas behind a balancer that stays: one of them can leave while others serve."""
     balancer = next((one for one in blueprint.containers if one.kind == "balancer"), None)
     there = None if balancer is None else seen.get(balancer.name)
     if balancer is None or there is None or there.status != "running":
         return frozenset()
-    if _difference(balancer, there, images, alone=alone) is not None:
+    if _difference(balancer, there, images, shared, alone=alone) is not None:
         return frozenset()
     serving = Counter(one.labels.get(labels.UNIT) for one in seen.values() if one.status == "running")
     return frozenset(one.unit for one in blueprint.containers if one.behind and serving[one.unit] > 1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from devenv import blueprint, catalog
 from devenv import files as disk
-from devenv.blueprint import hashing
+from devenv.blueprint import hashing, joined
 from devenv.errors import DevenvError
 from devenv.model.blueprint import Blueprint, Mount
 from devenv.model.pins import DerivedRecipe, DockerfileRecipe, ImageRecipe, RegistryPin
@@ -248,6 +248,7 @@ def _environment() -> jinja2.Environment:
         "dockerfile": dockerfile_word,
         "exec_form": _exec_form,
         "volume_key": _volume_key,
+        "network_key": joined.key,
         "mounted": _mounted,
         "own": _own,
         "seconds": _seconds,

@@ -87,7 +87,9 @@ def make(project: Workspace, engine: Engine) -> Report:
     """Report on this machine."""
     info = engine.info
     observed = engine.observe(project.instance)
-    wanted = workspace.resolve(project, info.architecture, copies=workspace.copies_recorded(project, engine.address))
+    wanted = workspace.resolve(
+        project, info.architecture, copies=workspace.copies_recorded(project, engine.address), records=False
+    )
     lock = lockfile.read(project.folder)
     return Report(
         format=FORMAT,

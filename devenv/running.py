@@ -33,6 +33,13 @@ def containers(project: Workspace, engine: Engine, units: Sequence[str] = ()) ->
     return tuple(sorted(found, key=lambda one: (unit(one), int(_number(one)))))
 
 
+def is_up(project: Workspace, engine: Engine) -> bool:
+    """Whether containers of every app run."""
+    seen = engine.observe(project.instance).containers
+    run = {unit(one) for one in seen if one.status == "running"}
+    return all(app.name in run for app in project.project.apps)
+
+
 def one(project: Workspace, engine: Engine, name: str) -> SeenContainer:
     """A running container of a unit.
 

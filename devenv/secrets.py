@@ -40,31 +40,49 @@ def values(project: Project, entries: Catalog) -> dict[str, str]:
     Raises:
         DevenvError: The key is damaged or cannot be written.
     """
-    names = list(_names(project, entries))
-    if not names:
-        return {}
-    key = _key(project.root)
-    return {name: _given(service, option) or _generated(key, name) for name, service, option in names}
+    return _values(project, entries, _key(project.root)) if any(_names(project, entries)) else {}
 
 
-def fingerprints(project: Project, entries: Catalog) -> dict[str, Fingerprint]:
+def fingerprints(project: Project, entries: Catalog, *, makes: bool = True) -> dict[str, Fingerprint]:
     """What tells the secrets apart, by name.
+
+    Args:
+        makes: Whether a key is made where there is none; else what is told is another key's.
 
     Raises:
         DevenvError: As `values` does.
     """
-    known = values(project, entries)
-    if not known:
+    if not any(_names(project, entries)):
         return {}
-    key = _key(project.root)
+    key = _key(project.root) if makes or has_key(project.root) else bytes(KEY_BYTES)
     identity = _digest(key, "identity").hex()[:8]
     origins = {name: _given(service, option) for name, service, option in _names(project, entries)}
     return {
         name: Fingerprint(
             "given" if origins[name] else "generated", identity, _digest(key, f"fingerprint {name} {value}").hex()[:16]
         )
-        for name, value in known.items()
+        for name, value in _values(project, entries, key).items()
     }
+
+
+def has_key(root: Path) -> bool:
+    """Whether a checkout has its key already."""
+    return (root / FOLDER / KEY).exists()
+
+
+def take_over(root: Path, other: Path) -> None:
+    """Give a checkout without a key that of another one, so that passwords are the same in both.
+
+    Raises:
+        DevenvError: It cannot be read or written.
+    """
+    if not has_key(root) and has_key(other):
+        _put(root, _key(other))
+
+
+def _values(project: Project, entries: Catalog, key: bytes) -> dict[str, str]:
+    names = _names(project, entries)
+    return {name: _given(service, option) or _generated(key, name) for name, service, option in names}
 
 
 def write(project: Project, entries: Catalog, wanted: Blueprint) -> None:
@@ -169,12 +187,18 @@ def _key(root: Path) -> bytes:
     path = root / FOLDER / KEY
     with suppress(FileNotFoundError):
         return _read(path)
+    _put(root, os.urandom(KEY_BYTES))
+    return _read(path)
+
+
+def _put(root: Path, key: bytes) -> None:
+    """Give a checkout a key, unless it has one."""
+    path = root / FOLDER / KEY
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.chmod(0o700)
         files.write(root / ".devenv" / ".gitignore", render.IGNORED)
-        _make(path)
-        return _read(path)
+        _make(path, key)
     except OSError as error:
         hint = "make the folder writable"
         raise DevenvError(f"cannot write `{FOLDER}/{KEY}`: {error.strerror}", hint=hint) from error
@@ -195,14 +219,14 @@ def _read(path: Path) -> bytes:
     return key
 
 
-def _make(path: Path) -> None:
-    """Write a new key beside, and give it its name only if nobody else was faster."""
+def _make(path: Path, key: bytes) -> None:
+    """Write a key beside, and give it its name only if nobody else was faster."""
     import tempfile
 
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(os.urandom(KEY_BYTES))
+            stream.write(key)
             stream.flush()
             os.fsync(stream.fileno())
         with suppress(FileExistsError):

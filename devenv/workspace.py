@@ -7,11 +7,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from devenv import blueprint, catalog, config, files, lockfile, render, secrets, toml
+from devenv import blueprint, catalog, config, files, instances, lockfile, secrets
 from devenv.catalog import Catalog
-from devenv.errors import Conflict, DevenvError, LockfileError
+from devenv.errors import Conflict, DevenvError, EngineError, LockfileError
+from devenv.instances import Checkout, Claim, ledger, naming, ports, state
 from devenv.lockfile import wanted
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Observed, Placement
@@ -23,11 +24,9 @@ from devenv.values import dataclass
 if TYPE_CHECKING:
     from devenv.engine.protocol import Engine
 
-STATE = ".devenv/state.toml"
+STATE = state.FILE
 USERS = ".devenv/passwd"
 _LAST = "last"
-# Below the range that kernels give to outgoing connections (32768 and up).
-PORTS = range(20000, 30000)
 # A file with more certificates than this is a whole bundle; fewer are additions to the system's.
 BUNDLE = 20
 SYSTEM_BUNDLES = (
@@ -43,6 +42,8 @@ class Workspace:
 
     Args:
         is_alone: Whether `devenv.toml` says everything: no overlay on this machine, no profiles.
+        is_named: Whether its name was given on this machine.
+        claim: What was found, or recorded, of its instance.
     """
 
     folder: Path
@@ -50,11 +51,22 @@ class Workspace:
     entries: Catalog
     machine: Machine
     is_alone: bool = False
+    is_named: bool = False
+    claim: Claim | None = None
 
     @property
     def instance(self) -> str:
         """The name that prefixes every resource of this checkout."""
-        return self.project.name
+        return self.claimed.name
+
+    @property
+    def claimed(self) -> Claim:
+        """What this checkout is on the machine, or would be."""
+        return self.claim or instances.read(self.checkout)
+
+    @property
+    def checkout(self) -> Checkout:
+        return Checkout(self.folder, self.project.name, self.machine, self.is_named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,73 @@ def load(start: Path, machine: Machine, *, profile: str | None = None) -> Worksp
     loaded = config.read(folder, profile=profile)
     entries = catalog.of(folder)
     catalog.check(loaded.project, entries, loaded.place)
-    return Workspace(folder, loaded.project, entries, machine, loaded.source.is_alone)
+    named = any(one.document.name == config.LOCAL_NAME and "name" in one.table for one in loaded.source.layers)
+    opened = Workspace(folder, loaded.project, entries, machine, loaded.source.is_alone, named)
+    return replace(opened, claim=opened.claimed)
+
+
+def claim(
+    project: Workspace, name: str | None = None, engine: Engine | None = None, *, tells: bool = False
+) -> Workspace:
+    """Make sure that the checkout's instance has a name of its own, and that this is recorded.
+
+    Args:
+        name: The one to give it.
+        engine: Knows of environments that this machine has forgotten.
+        tells: Whether people hear what there is to be told of it; else they still have to.
+
+    Raises:
+        Conflict: The name belongs to another folder, or there are things under the old one.
+    """
+    if name is not None:
+        naming.check(name)
+        assert engine is not None
+        _check_rename(project, engine, name)
+    found = instances.claim(
+        project.checkout,
+        name=name,
+        declared=_declared(project),
+        tells=tells,
+        elsewhere=set if engine is None else lambda: _others(project, engine),
+    )
+    return replace(project, claim=found)
+
+
+def _check_rename(project: Workspace, engine: Engine, name: str) -> None:
+    """Refuse to leave something behind under the old name, or to take over what is another folder's."""
+    if name == project.instance:
+        return
+    observed = engine.observe(project.instance)
+    told = _labels(Observed(observed.containers, (), observed.volumes))
+    if any(ledger.is_same(one.get(labels.FOLDER, ""), project.folder) for one in told):
+        kinds = "containers" if observed.containers else "volumes"
+        raise Conflict(
+            f"this checkout has {kinds} as `{project.instance}`, which cannot be renamed",
+            hint=f"`devenv down --volumes` removes them, after `devenv snapshot save` if the data is to be kept; then "
+            f"`devenv up --instance {name}`",
+        )
+    guard(replace(project, claim=Claim(name)), engine.observe(name))
+
+
+def _others(project: Workspace, engine: Engine) -> set[str]:
+    """The names that an engine has for other checkouts."""
+    try:
+        seen = engine.observe(None)
+    except EngineError:  # who needs it next tells that better
+        return set()
+    return {one[labels.INSTANCE] for one in _labels(seen) if _is_others(one, project)}
+
+
+def _labels(seen: Observed) -> list[Mapping[str, str]]:
+    return [one.labels for one in (*seen.networks, *seen.volumes)] + [one.labels for one in seen.containers]
+
+
+def _is_others(told: Mapping[str, str], project: Workspace) -> bool:
+    """Whether labels tell of another checkout that is still there, as far as can be seen from this machine."""
+    folder, host = told.get(labels.FOLDER), told.get(labels.HOST)
+    if folder is None or ledger.is_same(folder, project.folder):
+        return False
+    return host not in (None, ledger.host(project.machine)) or ledger.is_there(Path(folder) / config.NAME)
 
 
 def lock(workspace: Workspace) -> Lockfile:
@@ -104,37 +182,55 @@ def pins(workspace: Workspace, found: Lockfile, architecture: str) -> Pins | Non
 
 
 def resolve(
-    workspace: Workspace, architecture: str, *, copies: bool = False, generations: Mapping[str, int] | None = None
+    workspace: Workspace,
+    architecture: str,
+    *,
+    copies: bool = False,
+    generations: Mapping[str, int] | None = None,
+    records: bool = True,
 ) -> Blueprint:
     """The blueprint for this checkout on this machine.
 
     Args:
         copies: Whether the apps' folders are copied; what `copies` or `copies_recorded` says.
         generations: Of services' volumes, in place of those recorded.
+        records: Whether what is chosen for the checkout is recorded; else it is only what it would be.
     """
     found = pins(workspace, lock(workspace), architecture) if needs_lock(workspace) else None
-    place = placement(workspace, copies=copies)
+    place = placement(workspace, copies=copies, records=records)
     if generations is not None:
         place = replace(place, generations=dict(place.generations) | dict(generations))
     return blueprint.make(workspace.project, workspace.entries, found, place)
 
 
+def begins_with(workspace: Workspace, source: str) -> None:
+    """Note that services are to begin with another instance's data."""
+    state.record(workspace.folder, {"cloning": {"from": source}})
+
+
+def begun(workspace: Workspace) -> None:
+    """Note that services have begun."""
+    state.record(workspace.folder, {"cloning": {"from": ""}})
+
+
 def generations(workspace: Workspace) -> dict[str, int]:
     """The generation of services' volumes, as last seen on an engine; those with the first are left out."""
     return {
-        name: number for name, number in _state(workspace, "data").items() if isinstance(number, int) and number > 1
+        name: number
+        for name, number in state.table(workspace.folder, "data").items()
+        if isinstance(number, int) and number > 1
     }
 
 
 def record_generations(workspace: Workspace, found: Mapping[str, int]) -> None:
     """Note which generation services have, for commands that ask no engine."""
-    _record(workspace, {"data": dict(found)})
+    state.record(workspace.folder, {"data": dict(found)})
 
 
 def replicas(workspace: Workspace) -> dict[str, int]:
     """How many of an app run in this checkout, where `devenv scale` said so."""
     apps = {app.name for app in workspace.project.apps}
-    found = _state(workspace, "replicas") if apps else {}
+    found = state.table(workspace.folder, "replicas") if apps else {}
     return {name: number for name, number in found.items() if name in apps and isinstance(number, int) and number > 0}
 
 
@@ -147,14 +243,14 @@ def scaled(workspace: Workspace) -> tuple[Scaled, ...]:
 
 def record_replicas(workspace: Workspace, found: Mapping[str, int | None]) -> None:
     """Note how many of these apps are to run here; None is as many as `devenv.toml` says."""
-    known = _state(workspace, "replicas")
+    known = state.table(workspace.folder, "replicas")
     changes = {name: number for name, number in found.items() if known.get(name) != number}
     if changes:
-        _record(workspace, {"replicas": changes})
+        state.record(workspace.folder, {"replicas": changes})
 
 
 def copies(workspace: Workspace, engine: Engine) -> bool:
-    """Whether the apps' folders are copied on this engine: as the project says, else unless it shares them.
+    """Whether the host's files are copied on this engine: as the project says, else unless it shares them.
 
     What is found out is recorded, for commands that ask no engine.
 
@@ -167,9 +263,9 @@ def copies(workspace: Workspace, engine: Engine) -> bool:
     from devenv.engine import shared
 
     mode = "bind" if shared.shares(engine, workspace.folder, workspace.machine) else "copy"
-    known = _state(workspace, "sync")
+    known = state.table(workspace.folder, "sync")
     if (known.get(_LAST), known.get(engine.address)) != (engine.address, mode):
-        _record(workspace, {"sync": {engine.address: mode, _LAST: engine.address}})
+        state.record(workspace.folder, {"sync": {engine.address: mode, _LAST: engine.address}})
     return mode == "copy"
 
 
@@ -178,15 +274,19 @@ def copies_recorded(workspace: Workspace, address: str | None = None) -> bool:
     fixed = _fixed_copies(workspace.project)
     if fixed is not None:
         return fixed
-    known = _state(workspace, "sync")
+    known = state.table(workspace.folder, "sync")
     mode: object = known.get(address, known.get(known.get(_LAST)))
     return mode == "copy"
 
 
+def has_copies(workspace: Workspace, address: str) -> bool:
+    """Whether there are apps whose folders were last copied on that engine; asks nothing."""
+    return bool(workspace.project.apps) and copies_recorded(workspace, address)
+
+
 def _fixed_copies(project: Project) -> bool | None:
-    if not project.apps or project.sync.mode == "bind":
-        return False
-    return True if project.sync.mode == "copy" else None
+    """What the project says; without apps, too, for a service's files have to get there as well."""
+    return None if project.sync.mode == "auto" else project.sync.mode == "copy"
 
 
 def needs_lock(workspace: Workspace) -> bool:
@@ -194,20 +294,27 @@ def needs_lock(workspace: Workspace) -> bool:
     return bool(wanted.of(workspace.project, workspace.entries))
 
 
-def placement(workspace: Workspace, *, copies: bool = False) -> Placement:
-    """What this machine and checkout add; host ports and a key for secrets are chosen and recorded where missing."""
+def placement(workspace: Workspace, *, copies: bool = False, records: bool = True) -> Placement:
+    """What this machine and checkout add; host ports and a key for secrets are chosen where missing.
+
+    Args:
+        records: Whether they are recorded; else they are only what they would be.
+    """
     machine = workspace.machine
+    if records and not workspace.claimed.is_recorded:
+        workspace = claim(workspace)
     return Placement(
         instance=workspace.instance,
         folder=str(workspace.folder),
         user=machine.user,
-        ports=_ports(workspace),
+        ports=host_ports(workspace, records=records),
         certificates=_certificates(machine),
         env=_proxy(workspace, machine.proxy),
         passwd=None if machine.user.startswith("0:") else str(workspace.folder / USERS),
         copies=copies,
-        secrets=secrets.fingerprints(workspace.project, workspace.entries),
+        secrets=secrets.fingerprints(workspace.project, workspace.entries, makes=records),
         generations=generations(workspace),
+        host=ledger.host(machine, records=records),
         replicas=replicas(workspace),
     )
 
@@ -221,67 +328,42 @@ def guard(workspace: Workspace, observed: Observed) -> None:
     """Refuse to touch an environment of the same name that belongs to another folder.
 
     Raises:
-        Conflict: There is one, and its folder still exists.
+        Conflict: There is one, and its folder still exists, or is another machine's.
     """
-    seen = [one.labels for one in (*observed.networks, *observed.volumes)] + [one.labels for one in observed.containers]
-    for found in seen:
-        folder = found.get(labels.FOLDER, str(workspace.folder))
-        if folder != str(workspace.folder) and (Path(folder) / config.NAME).is_file():
+    for found in _labels(observed):
+        if _is_others(found, workspace):
+            there = ledger.is_there(Path(found[labels.FOLDER]) / config.NAME)
             raise Conflict(
-                f"an environment named `{workspace.instance}` belongs to `{folder}`",
-                hint=f'run `devenv down` there, or set another `name = "…"` in `{config.LOCAL_NAME}` here',
+                f"an environment named `{workspace.instance}` belongs to `{found[labels.FOLDER]}`"
+                f"{'' if there else ' on another machine'}",
+                hint="`devenv up --instance NAME` gives this checkout another name; or run `devenv down` there",
             )
 
 
-def _ports(workspace: Workspace) -> dict[str, int]:
-    """Host ports by `<unit>/<port>`: fixed ones, then recorded ones, then free ones, which are recorded."""
-    wanted = blueprint.service_ports(workspace.project, workspace.entries)
-    known = {key: port for key, port in _state(workspace, "ports").items() if _is_port(port)}
-    ports = {key: fixed or known.get(key, 0) for key, fixed in wanted.items()}
-    missing = [key for key, port in ports.items() if not port]
-    if missing:
-        taken = {*ports.values(), *(port for app in workspace.project.apps for port in app.ports)}
-        for key in missing:
-            ports[key] = _free_port(f"{workspace.folder}/{key}", taken)
-            taken.add(ports[key])
-        _record(workspace, {"ports": {key: ports[key] for key in missing}})
-    return ports
+def host_ports(project: Workspace, *, records: bool) -> dict[str, int]:
+    """Host ports by `<unit>/<port>`; those that apps are to have as they declare them are left out."""
+    return ports.of(project.folder, project.machine, _wanted_ports(project), records=records)
 
 
-def _is_port(value: object) -> bool:
-    return isinstance(value, int) and 0 < value < 65536
+def move_port(project: Workspace, unit: str, container: int, taken: int) -> int | None:
+    """Choose another host port for a unit in place of one that something else has; None when it is declared."""
+    key = f"{unit}/{container}"
+    if _wanted_ports(project).get(key, taken) is not None:
+        return None
+    return ports.move(project.folder, project.machine, key, taken)
 
 
-def _state(workspace: Workspace, table: str) -> Mapping[Any, Any]:
-    """A table of what is recorded for this checkout; empty when there is none."""
-    path = workspace.folder / STATE
-    found = toml.read(path, name=STATE).data.get(table) if path.is_file() else None
-    return found if isinstance(found, dict) else {}
+def _wanted_ports(project: Workspace) -> dict[str, int | None]:
+    """The main checkout has ports as they are declared; all of another one are chosen."""
+    wanted = blueprint.service_ports(project.project, project.entries)
+    if project.instance == project.project.name:
+        return wanted
+    return dict.fromkeys((*wanted, *(f"{app.name}/{port}" for app in project.project.apps for port in app.ports)))
 
 
-def _record(workspace: Workspace, changes: Mapping[str, Any]) -> None:
-    files.write(workspace.folder / ".devenv" / ".gitignore", render.IGNORED)
-    toml.update(workspace.folder / STATE, changes)
-
-
-def _free_port(seed: str, taken: set[int]) -> int:
-    start = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4])
-    for offset in range(len(PORTS)):
-        port = PORTS[(start + offset) % len(PORTS)]
-        if port not in taken and _is_free(port):
-            return port
-    raise Conflict("no free port between 20000 and 29999", hint="stop what listens there")
-
-
-def _is_free(port: int) -> bool:
-    import socket
-
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+def _declared(project: Workspace) -> set[int]:
+    fixed = (one.port for one in project.project.services if one.port is not None)
+    return {*fixed, *(port for app in project.project.apps for port in app.ports)}
 
 
 def _proxy(workspace: Workspace, proxy: Mapping[str, str]) -> dict[str, str]:

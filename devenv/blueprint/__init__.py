@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from devenv import catalog
-from devenv.blueprint import apps, balancer, hashing, hidden, images, mounts, scripts, services
+from devenv.blueprint import apps, balancer, hashing, hidden, images, joined, limits, mounts, scripts, services
 from devenv.blueprint.hidden import Hidden, Value
 from devenv.catalog import Catalog
 from devenv.model import labels
@@ -21,6 +21,7 @@ from devenv.model.pins import Pins
 from devenv.model.project import BALANCER, App, Project, Service
 
 COMPOSE_FILE = ".devenv/compose.yaml"
+_BRIDGE = {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"}
 
 # Fields that the engine fixes when it creates a container: a change of one means a new container.
 _FIXED = (
@@ -65,6 +66,8 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
         provided = variables(project, entries, needs(project, app))
         units[app.name] = apps.for_app(project, app, entries, image, placement, provided)
         numbers[app.name] = balancer.replicas(project, app, placement)
+    names = _names(project, placement)
+    units = {name: limits.bounded(joined.joins(unit, project.joins, placement)) for name, unit in units.items()}
     return Blueprint(
         project=project.name,
         instance=placement.instance,
@@ -75,8 +78,9 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
         containers=tuple(
             replica
             for name in _ordered(units)
-            for replica in _replicas(_labelled(units[name], placement), numbers.get(name, 1))
+            for replica in _replicas(labelled(units[name], placement, names.get(name)), numbers.get(name, 1))
         ),
+        shared=joined.networks(project.joins, _BRIDGE),
     )
 
 
@@ -149,7 +153,7 @@ def _network(placement: Placement) -> Network:
     return Network(
         name=f"{placement.instance}_default",
         labels=_common(placement) | {labels.COMPOSE_NETWORK: "default"},
-        options={"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"},
+        options=_BRIDGE,
     )
 
 
@@ -202,21 +206,31 @@ def _secrets(project: Project, service: Service, entry: ServiceEntry, placement:
 
 
 def _common(placement: Placement) -> dict[str, str]:
-    return {
+    own = {
         labels.INSTANCE: placement.instance,
         labels.FOLDER: placement.folder,
         labels.COMPOSE_PROJECT: placement.instance,
     }
+    return own | ({labels.HOST: placement.host} if placement.host else {})
 
 
-def _labelled(container: Container, placement: Placement) -> Container:
-    """Add the labels that tell devenv and compose what this container is, the hash of its configuration included."""
+def labelled(container: Container, placement: Placement, names: Mapping[str, int] | None = None) -> Container:
+    """Add the labels that tell devenv and compose what this container is, the hash of its configuration included.
+
+    Args:
+        names: What its published ports are called, where that does not follow from the rest.
+    """
     parts = {name: hashing.of(getattr(container, name))[:8] for name in _FIXED}
+    parts["limits"] = hashing.of(limits.given(container))[:8]
     copied = [mount for mount in container.mounts if mount.kind == "copy"]
     if container.restart != "no":
         parts["restart"] = hashing.of(container.restart)[:8]
     if copied:
         parts["mounts"] = hashing.of([container.mounts, _copied(container, copied)])[:8]
+    if container.networks:  # containers of projects that join none keep the hash they have
+        parts["networks"] = hashing.of(container.networks)[:8]
+    if container.network == "host":
+        parts["network"] = hashing.of(container.network)[:8]
     config = hashing.of(parts)
     own = {
         labels.UNIT: container.unit,
@@ -232,9 +246,24 @@ def _labelled(container: Container, placement: Placement) -> Container:
         labels.COMPOSE_CONFIG_FILES: f"{placement.folder}/{COMPOSE_FILE}",
         labels.COMPOSE_DEPENDS_ON: ",".join(f"{name}:service_healthy:false" for name in container.needs),
     }
+    if names:
+        own[labels.NAMES] = json.dumps(names, separators=(",", ":"))
     if copied:
         own[labels.COPIED] = json.dumps([mount.target for mount in copied], separators=(",", ":"))
     return replace(container, labels=_common(placement) | own, config_hash=config)
+
+
+def _names(project: Project, placement: Placement) -> dict[str, dict[str, int]]:
+    """What published ports are called, by unit, where no engine tells: which is an app's first, and whose it is."""
+    behind = balancer.apps(project, placement)
+    found = {app.name: _named(app) for app in project.apps if len(app.ports) > 1 and app not in behind}
+    return found | ({BALANCER: {name: port for app in behind for name, port in _named(app).items()}} if behind else {})
+
+
+def _named(app: App) -> dict[str, int]:
+    """An app's own name is that of its first port."""
+    first, *further = app.ports
+    return {app.name: first} | {f"{app.name}-{port}": port for port in further}
 
 
 def _replicas(container: Container, number: int) -> Iterator[Container]:

@@ -87,6 +87,7 @@ def for_files(project: Project, app: App, image: Image, placement: Placement) ->
         user="0:0",
         working_dir=images.WORK,
         mounts=(_folder(project, app, placement),),
+        network="none",
         stop_signal="SIGTERM",
         stop_grace=1,
     )

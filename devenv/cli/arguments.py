@@ -12,7 +12,7 @@ from typer import Abort as Abort
 from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
-from devenv.cli import scaling, session, snapshots, verbs
+from devenv.cli import beginning, hooks, instances, names, scaling, session, snapshots, verbs
 from devenv.cli.session import Options
 from devenv.errors import UsageError
 from devenv.ui import parameters, screen
@@ -20,7 +20,6 @@ from devenv.ui import parameters, screen
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from devenv.addresses import Address
     from devenv.commands.inside import Terminal
     from devenv.engine.protocol import Chunk
     from devenv.live import Background
@@ -83,16 +82,33 @@ def options(
     context.obj = Options(Path(folder), profile, engine)
 
 
+app.command()(beginning.init)
+
+
 @app.command()
 def up(
     context: typer.Context,
     detach: Annotated[bool, typer.Option("-d", "--detach", help="Return when all is ready.")] = False,
     frozen: Annotated[bool, typer.Option("--frozen", help="Never write `devenv.lock`.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps, change nothing.")] = False,
+    instance: Annotated[str | None, typer.Option(help="Give this checkout's instance this name.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="Begin with the data of this instance or `main`.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Bring the environment to what devenv.toml asks for; then show its logs until ^C, which stops it."""
-    verbs.up(context.obj, detach=detach, frozen=frozen, dry_run=dry_run, as_json=as_json)
+    if dry_run and (instance or source):
+        raise UsageError("`--dry-run` changes nothing: neither a name nor data")
+    verbs.up(
+        context.obj,
+        detach=detach,
+        frozen=frozen,
+        dry_run=dry_run,
+        as_json=as_json,
+        instance=instance,
+        source=source,
+    )
 
 
 @app.command()
@@ -100,9 +116,14 @@ def down(
     context: typer.Context,
     volumes: Annotated[bool, typer.Option("--volumes", "-v", help="Remove the data of the services too.")] = False,
     force: Annotated[bool, typer.Option("--force", help="With --volumes: even if files inside differ.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every instance of this machine.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --all --volumes: do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
     """Stop and remove what `up` made; the services' data stays."""
+    if everything:
+        instances.down(context.obj, volumes=volumes, force=force, yes=yes, as_json=as_json)
+        return
     from devenv.commands import down as down_command
     from devenv.ui import progress, results
 
@@ -204,9 +225,11 @@ def url(context: typer.Context, unit: Unit = None, as_json: Json = False) -> Non
     if as_json:
         screen.give_json([asdict(one) for one in found])
     elif unit is not None:
-        screen.give(found[0].url)
+        screen.give(found[0].best)
     else:
-        _give_addresses(found)
+        from devenv.ui import tables
+
+        screen.give(tables.addresses(found))
 
 
 @app.command()
@@ -228,7 +251,7 @@ def restart(context: typer.Context, units: Units = None) -> None:
     from devenv.commands import restart as restart_command
     from devenv.ui import progress
 
-    project, engine = session.workspace(context.obj), session.engine(context.obj)
+    project, engine = session.claimed(session.workspace(context.obj)), session.engine(context.obj)
     background = session.background(context.obj, project, engine)
     with session.locked(project, engine), progress.drawn() as tell:
         restart_command.run(project, engine, background, units or (), tell=tell)
@@ -310,6 +333,11 @@ app.add_typer(sync, name="sync")
 
 app.command()(scaling.scale)
 app.add_typer(snapshots.app, name="snapshot", cls=_Commands)
+app.command("ls")(instances.list_)
+app.command()(instances.prune)
+app.add_typer(names.app, name="names", cls=_Commands)
+app.command("trust-ca")(names.trust_ca)
+app.add_typer(hooks.app, name="hooks", cls=_Commands)
 
 
 def _background(context: typer.Context) -> Background:
@@ -542,9 +570,3 @@ def _terminal(inside: ModuleType) -> Terminal:
     is_interactive = screen.is_interactive()
     terminal: Terminal = inside.Terminal(is_interactive, write, remark, None if is_interactive else screen.piped_in())
     return terminal
-
-
-def _give_addresses(found: tuple[Address, ...]) -> None:
-    from devenv.ui import tables
-
-    screen.give(tables.columns([(one.unit, one.url) for one in found]))

@@ -50,6 +50,19 @@ def workspace(given: Options) -> Workspace:
     return workspace.load(given.folder.absolute(), machine(), profile=given.profile)
 
 
+def claimed(
+    project: Workspace, engine: Engine | None = None, name: str | None = None, *, tells: bool = False
+) -> Workspace:
+    """The project, its instance's name recorded.
+
+    Args:
+        tells: Whether people are going to be told what there is to be told of it.
+    """
+    from devenv import workspace
+
+    return workspace.claim(project, name, engine, tells=tells)
+
+
 def endpoint(given: Options) -> Endpoint:
     """Where the engine is."""
     from devenv.engine import address

@@ -72,7 +72,7 @@ def restore(
     if not yes and not typer.confirm(f"Replace the data of {listed} by that of `{name}`?", err=True):
         screen.say("nothing was changed")
         return
-    engine = session.engine(context.obj)
+    project, engine = session.claimed(project), session.engine(context.obj)
     background = session.background(context.obj, project, engine)
     with session.locked(project, engine), progress.drawn(as_json=as_json) as tell:
         result = command.run(project, engine, background, what, tell=tell)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from devenv.errors import DevenvError, Problems
 from devenv.ui import errors, screen
 
 if TYPE_CHECKING:
+    from devenv.cloning import Origin
     from devenv.commands.check import CheckResult
     from devenv.commands.logs import Following
     from devenv.engine.protocol import Engine
@@ -23,21 +24,52 @@ if TYPE_CHECKING:
 
 
 def up(
-    given: Options, *, detach: bool = False, frozen: bool = False, dry_run: bool = False, as_json: bool = False
+    given: Options,
+    *,
+    detach: bool = False,
+    frozen: bool = False,
+    dry_run: bool = False,
+    as_json: bool = False,
+    instance: str | None = None,
+    source: str | None = None,
 ) -> None:
-    """`devenv up`."""
+    """`devenv up`.
+
+    Args:
+        instance: The name to give this checkout's instance.
+        source: The instance whose data its services begin with.
+    """
     from devenv.commands import up as up_command
     from devenv.ui import progress, results
 
     project, engine = session.workspace(given), session.engine(given)
+    if not dry_run:
+        project = session.claimed(project, engine, instance, tells=not as_json)
     background = session.background(given, project, engine)
     stays = not (detach or dry_run or as_json)
-    with _stopped_by_interrupt(project, engine, background) if stays else nullcontext():
+    with (
+        _stopped_by_interrupt(project, engine, background) if stays else nullcontext(),
+        _origin(project, engine, source, given.profile, as_json=as_json) if source else nullcontext() as origin,
+    ):
         with session.locked(project, engine), progress.drawn(as_json=as_json) as tell:
-            result = up_command.run(project, engine, background, tell=tell, frozen=frozen, dry_run=dry_run)
+            result = up_command.run(
+                project, engine, background, tell=tell, frozen=frozen, dry_run=dry_run, origin=origin
+            )
         results.up(result, dry_run=dry_run, as_json=as_json)
         if stays:
             _stay(project, engine, background)
+
+
+@contextmanager
+def _origin(project: Workspace, engine: Engine, source: str, profile: str | None, *, as_json: bool) -> Iterator[Origin]:
+    """The data of another instance; its lock is held only while it is saved, for two might want each other's."""
+    from devenv import cloning
+    from devenv.ui import progress
+
+    with ExitStack() as stack:
+        with progress.drawn(as_json=as_json) as tell:
+            origin = stack.enter_context(cloning.saved(project, engine, source, profile=profile, tell=tell))
+        yield origin
 
 
 def _stay(project: Workspace, engine: Engine, background: Background) -> None:

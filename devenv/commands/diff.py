@@ -40,7 +40,7 @@ def run(project: Workspace, engine: Engine) -> DiffResult:
     observed = engine.observe(project.instance)
     workspace.guard(project, observed)
     copies = workspace.copies_recorded(project, engine.address)
-    wanted = workspace.resolve(project, engine.info.architecture, copies=copies)
+    wanted = workspace.resolve(project, engine.info.architecture, copies=copies, records=False)
     found = drift.of(engine, wanted, observed)
     return DiffResult(wanted.instance, identity.current(project), found)
 

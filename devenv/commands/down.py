@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from devenv import environment, generations, workspace
+from devenv import entry, environment, generations, joining, workspace
 from devenv.engine.protocol import Engine
 from devenv.environment import Remark, Tell
 from devenv.errors import Conflict, DevenvError
@@ -55,7 +55,9 @@ def run(
     if generations.sweep(engine, observed):
         observed = engine.observe(instance)
     cause = f"devenv down{' --volumes' if volumes else ''}"
-    done = environment.take_down(engine, observed, volumes=volumes, tell=tell, cause=cause)
+    with entry.kept(project.machine, engine, tell):
+        done = environment.take_down(engine, observed, volumes=volumes, tell=tell, cause=cause)
+    joining.leave(engine, instance, joining.known(project.project.joins, observed))
     if volumes:
         background.forget()
     workspace.record_replicas(project, dict.fromkeys(workspace.replicas(project)))
@@ -71,7 +73,8 @@ def stop(project: Workspace, engine: Engine, background: Background, *, tell: Te
     if flushed is not None and not flushed.done:
         tell(Remark(f"what was changed inside is not outside yet: {flushed.reason}; it stays in the volume"))
     background.stop()
-    environment.stop(engine, observed, tell=tell)
+    with entry.kept(project.machine, engine, tell):
+        environment.stop(engine, observed, tell=tell)
 
 
 def _left_inside(

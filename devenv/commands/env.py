@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Callable, Mapping
 
-from devenv import addresses, blueprint, running, secrets, workspace
+from devenv import addresses, blueprint, entry, running, secrets, workspace
 from devenv.addresses import Address
 from devenv.engine.protocol import Engine
 from devenv.errors import UsageError
@@ -29,7 +29,8 @@ def urls(project: Workspace, engine: Engine, unit: str | None = None) -> tuple[A
     """
     if unit is not None:
         running.known(project, unit)
-    found = addresses.of(workspace.resolve(project, engine.info.architecture))
+    named = entry.find(project.machine, engine.address)
+    found = addresses.of(workspace.resolve(project, engine.info.architecture), named)
     chosen = tuple(one for one in found if unit in (None, one.unit))
     if unit is not None and not chosen:
         raise UsageError(f"`{unit}` publishes no port", hint="add `ports = […]` to it in `devenv.toml`")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable, Iterable, Sequence
 
-from devenv import blueprint, catalog, live, running, workspace
+from devenv import blueprint, catalog, limiting, live, running, workspace
 from devenv.blueprint import services
 from devenv.config import findings
 from devenv.engine.protocol import Chunk, Command, Engine
@@ -47,13 +48,17 @@ def execute(
     container = running.one(project, engine, unit)
     unit = running.replica_of(project, unit) or unit
     argv = (*blueprint.inside(project.project, project.entries, unit), *argv)
-    copies = workspace.copies_recorded(project, engine.address)
+    copies = workspace.has_copies(project, engine.address)
     bring_out = live.in_step(background, terminal.remark, copies=copies)
+    begun = time.monotonic()
     execution = engine.exec(container.name, Command(argv, interactive=terminal.interactive, stdin=terminal.stdin))
     for chunk in execution:
         terminal.write(chunk)
+    code, limits = execution.exit_code, limiting.of(project.project, unit)
+    if (why := limiting.killed(engine, container.name, unit, limits, code, time.monotonic() - begun)) is not None:
+        terminal.remark(why)
     bring_out()
-    return execution.exit_code
+    return code
 
 
 def task(

@@ -6,10 +6,11 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
-from devenv import running
+from devenv import limiting, running
 from devenv.engine.protocol import Chunk, Engine
-from devenv.errors import EngineError
+from devenv.errors import DevenvError, EngineError
 from devenv.model import labels
 from devenv.model.blueprint import SeenContainer
 from devenv.values import dataclass
@@ -18,7 +19,11 @@ from devenv.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line, without its end; `text` is as printed, undecodable bytes replaced."""
+    """A line, without its end; `text` is as printed, undecodable bytes replaced.
+
+    Args:
+        stream: `stdout`, `stderr`; `devenv` for what devenv says of the container.
+    """
 
     unit: str
     stream: str
@@ -57,7 +62,8 @@ class Following:
         self._look(tail)
 
     def __iter__(self) -> Iterator[LogLine]:
-        while self._open:
+        # What was written before the last one ended may wait to be read.
+        while self._open or not self._lines.empty():
             line = self._lines.get()
             if isinstance(line, BaseException):
                 raise line
@@ -93,10 +99,18 @@ class Following:
                 self._lines.put(line)
         except EngineError as error:
             self._lines.put(error)
+        self._tell_end(one)
         self._ended[one.id] = time.time()
         with self._lock:
             self._followed.discard(one.id)
         self._close()
+
+    def _tell_end(self, one: SeenContainer) -> None:
+        """Say after a container's last line that it ran out of memory: the kernel leaves it no time to say so."""
+        with suppress(DevenvError):  # it may be gone, or the engine
+            if (why := limiting.cause(self._engine.look(one.name))) is not None:
+                unit = running.unit(one)
+                self._lines.put(LogLine(unit, "devenv", f"ended: {why}; {limiting.HINT.format(unit=unit)}"))
 
     def _close(self) -> None:
         with self._lock:

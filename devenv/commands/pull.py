@@ -30,7 +30,7 @@ def run(project: Workspace, engine: Engine, source: str | None, *, tell: Tell) -
         LockfileError: There is none, or it does not cover the project.
         ImageError: A registry refuses, or does not tell the truth.
     """
-    wanted = workspace.resolve(project, engine.info.architecture)
+    wanted = workspace.resolve(project, engine.info.architecture, records=False)
     supply = Supply(engine, project.machine, tell, lambda line: tell(Remark(line)))
     pulled, present, missing = [], [], []
     for image in wanted.images:

@@ -47,7 +47,7 @@ def run(project: Workspace, engine: Engine, target: str | None, *, tell: Tell) -
     from devenv.images import share
 
     repository = named(project, target)
-    wanted = workspace.resolve(project, engine.info.architecture)
+    wanted = workspace.resolve(project, engine.info.architecture, records=False)
     built = [image for image in wanted.images if image.is_reproducible]
     for image in built:
         _check(engine, image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from devenv import environment, running, workspace
+from devenv import entry, environment, running, workspace
 from devenv.engine.protocol import Engine
 from devenv.environment import Outcome, Tell
 from devenv.live import Background
@@ -18,4 +18,5 @@ def run(project: Workspace, engine: Engine, background: Background, units: Seque
     wanted = workspace.resolve(project, engine.info.architecture, copies=workspace.copies(project, engine))
     again = {one.name: "`devenv restart`" for one in wanted.containers if one.name in names and one.kind != "files"}
     ahead, fill = functools.partial(background.begin, wanted), background.filling(wanted, tell)
-    return environment.converge(project, engine, wanted, tell=tell, ahead=ahead, fill=fill, again=again)
+    with entry.kept(project.machine, engine, tell):
+        return environment.converge(project, engine, wanted, tell=tell, ahead=ahead, fill=fill, again=again)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from devenv import balancing, environment, running, workspace
+from devenv import balancing, entry, environment, running, workspace
 from devenv.blueprint import balancer
 from devenv.config import findings
 from devenv.engine.protocol import Engine
@@ -66,7 +66,8 @@ def run(
     workspace.record_replicas(project, {name: _recorded(apps[name], number) for name, number in wanted.items()})
     asked = workspace.resolve(project, engine.info.architecture, copies=workspace.copies(project, engine))
     fill = background.filling(asked, tell)
-    outcome = environment.converge(project, engine, asked, tell=tell, fill=fill)
+    with entry.kept(project.machine, engine, tell):
+        outcome = environment.converge(project, engine, asked, tell=tell, fill=fill)
     for one in asked.containers:
         if one.kind == "balancer":
             balancing.clear(engine, one.name, balancing.backends(asked))

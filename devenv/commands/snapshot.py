@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import devenv
-from devenv import environment, generations, workspace
 from devenv.engine.protocol import Engine
-from devenv.environment import Remark, Tell
+from devenv.environment import Tell
 from devenv.errors import DevenvError
 from devenv.model.progress import Report
 from devenv.model.snapshot import Snapshot
@@ -49,19 +48,8 @@ def save(project: Workspace, engine: Engine, name: str | None, services: Sequenc
     moment = datetime.datetime.now(datetime.UTC)
     name = name or moment.strftime("%Y-%m-%d-%H%M%S")
     store.refuse_taken(project.folder, name)
-    observed = engine.observe(project.instance)
-    workspace.guard(project, observed)
-    if generations.settle(project, engine, observed):
-        observed = engine.observe(project.instance)
-    copies = workspace.copies_recorded(project, engine.address)
-    wanted = workspace.resolve(project, engine.info.architecture, copies=copies)
-    saving = Saving(project, engine, wanted, observed, tell)
-    held = saving.holding(services)
-    for one in services:
-        if one not in held:
-            tell(Remark(f"`{one}` has no data yet, and the snapshot has none of it"))
-    carried = [one for one in held if saving.method(one) == "files"]
-    environment.bring(project, engine, wanted, carried, tell=tell)
+    saving = Saving.of(project, engine, tell)
+    held = saving.ready(services)
     with store.draft(project.folder, name) as draft:
         parts = saving.run(held, draft)
         created = moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from devenv import addresses, balancing, identity, lockfile, workspace
+from devenv import addresses, balancing, entry, identity, lockfile, workspace
 from devenv.balancing import Serving
-from devenv.engine.protocol import Engine
+from devenv.engine.protocol import Engine, Use
+from devenv.entry import Entry
 from devenv.errors import DevenvError, LockfileError
 from devenv.live import Background
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Observed, SeenContainer
+from devenv.model.project import Limits
 from devenv.values import dataclass
 from devenv.workspace import Scaled, Workspace
 
@@ -23,6 +25,8 @@ class Row:
     Args:
         state: `running`, `healthy`, `starting`, `unhealthy`, `exited`, `missing`, …
         detail: As the engine words it: `Up 3 minutes (healthy)`.
+        limits: The most that it may use, as `devenv.toml` asks.
+        use: What it uses, of one with limits that were asked for; None where the engine takes long to tell.
         current: Whether it is as `devenv.toml` and `devenv.lock` ask; None when that cannot be told.
         address: In the instance's network.
         balanced: As the balancer sees it: `up`, `down`; None where nothing tells.
@@ -42,6 +46,8 @@ class Row:
     balanced: str | None = None
     requests: int | None = None
     share: float | None = None
+    limits: Limits = Limits()
+    use: Use | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +79,29 @@ def run(project: Workspace, engine: Engine, background: Background) -> StatusRes
     name = project.instance
     try:
         copies = workspace.copies_recorded(project, engine.address)
-        wanted = workspace.resolve(project, _architecture(project, engine), copies=copies)
-        rows = tuple(_served(engine, wanted, _compared(wanted, observed)))
+        wanted = workspace.resolve(project, _architecture(project, engine), copies=copies, records=False)
+        found = _compared(wanted, observed, entry.find(project.machine, engine.address))
+        rows = _explained(engine, _served(engine, wanted, found), observed)
         return StatusResult(name, identity.current(project), rows, None, sync, in_step, workspace.scaled(project))
     except LockfileError as error:
-        return StatusResult(name, None, tuple(_unplanned(observed)), error.message, sync, in_step)
+        rows = _explained(engine, _unplanned(observed), observed)
+        return StatusResult(name, None, rows, error.message, sync, in_step)
+
+
+def _explained(engine: Engine, rows: list[Row], observed: Observed) -> tuple[Row, ...]:
+    """The rows with what those use that have limits, and with why those ended that ran out of memory."""
+    limits = {row.container: row.limits for row in rows if row.limits.are_asked_for}
+    if not limits and not any(one.status in ("exited", "dead") for one in observed.containers):
+        return tuple(rows)
+    from devenv import limiting
+
+    running = {one.name for one in observed.containers if one.status == "running"}
+    uses = limiting.uses(engine, limits.keys() & running)
+    ends = limiting.ends(engine, observed.containers, limits)
+    return tuple(
+        replace(row, use=uses.get(row.container), detail=": ".join(filter(None, (row.detail, ends.get(row.container)))))
+        for row in rows
+    )
 
 
 def _sync(background: Background, observed: Observed) -> tuple[str | None, bool]:
@@ -104,11 +128,11 @@ def _architecture(project: Workspace, engine: Engine) -> str:
     return next(iter(found.platforms)) if found and len(found.platforms) == 1 else engine.info.architecture
 
 
-def _compared(wanted: Blueprint, observed: Observed) -> list[Row]:
+def _compared(wanted: Blueprint, observed: Observed, named: Entry | None) -> list[Row]:
     seen = {one.name: one for one in observed.containers}
     found: dict[str, tuple[str, ...]] = {}
-    for address in addresses.of(wanted):
-        found[address.unit] = (*found.get(address.unit, ()), address.url)
+    for address in addresses.of(wanted, named):
+        found[address.unit] = (*found.get(address.unit, ()), *address.names, address.url)
     rows = [_row(one, seen.pop(one.name, None), found.get(one.unit, ())) for one in wanted.containers]
     return rows + [_orphan(one, current=False) for one in seen.values()]
 
@@ -134,7 +158,17 @@ def _shared(row: Row, told: Serving | None, total: int) -> Row:
 
 def _row(container: Container, seen: SeenContainer | None, urls: tuple[str, ...]) -> Row:
     if seen is None:
-        return Row(container.unit, container.kind, container.name, "missing", "", False, urls, container.replica)
+        return Row(
+            container.unit,
+            container.kind,
+            container.name,
+            "missing",
+            "",
+            False,
+            urls,
+            container.replica,
+            limits=container.limits,
+        )
     return Row(
         unit=container.unit,
         kind=container.kind,
@@ -144,6 +178,7 @@ def _row(container: Container, seen: SeenContainer | None, urls: tuple[str, ...]
         current=seen.labels.get(labels.CONFIG) == container.config_hash,
         addresses=urls,
         replica=container.replica,
+        limits=container.limits,
         address=seen.address,
     )
 

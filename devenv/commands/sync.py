@@ -36,7 +36,7 @@ class SyncResult:
 def status(background: Background) -> SyncResult:
     """How the process is."""
     project, client = background.project, background.find()
-    copies = client.copies if client is not None else workspace.copies_recorded(project, background.address)
+    copies = client.copies if client is not None else workspace.has_copies(project, background.address)
     report = client.report() if client is not None else None
     return SyncResult(project.instance, copies, report, background.place.why() if client is None else None)
 

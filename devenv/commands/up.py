@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from devenv import addresses, environment, identity, lockfile, pinning, workspace
+from devenv import addresses, entry, environment, identity, lockfile, pinning, workspace
 from devenv.addresses import Address
 from devenv.engine.protocol import Engine
 from devenv.environment import Remark, Tell
@@ -18,6 +18,7 @@ from devenv.values import dataclass
 from devenv.workspace import Scaled, Workspace
 
 if TYPE_CHECKING:
+    from devenv.cloning import Origin
     from devenv.live.client import Client
 
 PATIENCE = 5.0
@@ -51,8 +52,12 @@ def run(
     tell: Tell,
     frozen: bool = False,
     dry_run: bool = False,
+    origin: Origin | None = None,
 ) -> UpResult:
     """Lock if there is no lockfile, build what is missing, create, start and wait until all is ready; stay live.
+
+    Args:
+        origin: What services are to begin with.
 
     Raises:
         LockfileError: It is missing and `frozen`, or it does not cover the project.
@@ -60,20 +65,31 @@ def run(
     """
     architecture = engine.info.architecture
     locked = _lock(project, architecture, tell, frozen=frozen)
-    wanted = workspace.resolve(project, architecture, copies=workspace.copies(project, engine))
+    if origin is not None:
+        origin.prepare(project)
+    copies = workspace.copies(project, engine)
+    wanted = workspace.resolve(project, architecture, copies=copies, records=not dry_run)
     if dry_run:
         todo = environment.prepare(project, engine, wanted)
-        return _result(project, wanted, todo.steps, todo.kept, locked=locked)
+        return _result(project, engine, wanted, todo.steps, todo.kept, locked=locked)
 
     if not any(one.kind == "files" for one in wanted.containers):
         _leave_copies(background, tell)
+    if project.claimed.remark:
+        tell(Remark(project.claimed.remark))
+    if origin is not None:
+        origin.fill(project, engine, wanted, tell)
     ahead, fill = functools.partial(background.begin, wanted), background.filling(wanted, tell)
-    outcome = environment.converge(project, engine, wanted, tell=tell, ahead=ahead, fill=fill)
+    with entry.kept(project.machine, engine, tell):
+        outcome = environment.converge(project, engine, wanted, tell=tell, ahead=ahead, fill=fill)
+    wanted = outcome.wanted
+    if project.claimed.source or origin is not None:
+        workspace.begun(project)
     client = background.ensure(wanted)
     for line in _held(client) if client is not None else ():
         tell(Remark(line))
     recorded = not frozen and environment.record(project, outcome.digests, architecture)
-    return _result(project, wanted, outcome.steps, outcome.kept, locked=locked or recorded)
+    return _result(project, engine, wanted, outcome.steps, outcome.kept, locked=locked or recorded)
 
 
 def _held(client: Client) -> Iterator[str]:
@@ -92,14 +108,20 @@ def _leave_copies(background: Background, tell: Tell) -> None:
 
 
 def _result(
-    project: Workspace, wanted: Blueprint, steps: tuple[Step, ...], kept: tuple[str, ...], *, locked: bool
+    project: Workspace,
+    engine: Engine,
+    wanted: Blueprint,
+    steps: tuple[Step, ...],
+    kept: tuple[str, ...],
+    *,
+    locked: bool,
 ) -> UpResult:
     return UpResult(
         instance=wanted.instance,
         environment=identity.current(project),
         steps=steps,
         kept=kept,
-        addresses=addresses.of(wanted),
+        addresses=addresses.of(wanted, entry.find(project.machine, engine.address)),
         locked=locked,
         scaled=workspace.scaled(project),
     )

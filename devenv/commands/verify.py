@@ -35,7 +35,7 @@ def run(project: Workspace, engine: Engine, units: Sequence[str], *, tell: Tell)
     """
     for name in units:
         running.known(project, name)
-    wanted = workspace.resolve(project, engine.info.architecture)
+    wanted = workspace.resolve(project, engine.info.architecture, records=False)
     used = {one.image for one in wanted.containers if not units or one.unit in units}
     images = [image for image in wanted.images if image.reference in used]
     for image in images:

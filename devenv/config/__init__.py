@@ -66,7 +66,7 @@ def load(folder: Path, *, profile: str | None = None) -> Project:
 
 
 def read(folder: Path, *, profile: str | None = None, text: str | None = None) -> Loaded:
-    """Read the project in `folder`, which has a `devenv.toml`.
+    """Read the project in `folder`.
 
     Args:
         text: What `devenv.toml` is to say in place of what it says.
@@ -75,9 +75,7 @@ def read(folder: Path, *, profile: str | None = None, text: str | None = None) -
         Problems: Everything that is wrong with it, in whichever profile.
         UsageError: There is no such profile.
     """
-    documents = source.read(folder)
-    if text is not None:
-        documents = (toml.read_text(text, name=NAME), *documents[1:])
+    documents = source.read(folder, text)
     plain = source.layered(documents, None)
     _check_version(plain.data(), plain)
     names = _profile_names(plain)

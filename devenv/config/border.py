@@ -12,6 +12,7 @@ VARIABLE = "[A-Za-z_][A-Za-z0-9_.-]*"
 TASK_NAME = "[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"
 
 _TEXT = shape.text()
+_SWITCH = shape.switch()
 _TEXTS = shape.several(_TEXT, "a list of strings")
 _PORT = shape.integer("a port from 1 to 65535", least=1, most=65535)
 _PORTS = shape.several(_PORT, "a list of ports")
@@ -54,7 +55,9 @@ LIMITS = shape.table(
             shape.text("a size such as `512M` or `1.5G`", pattern="[0-9]{1,12}(\\.[0-9]{1,6})?[KMGTkmgt]?(i?[Bb])?"),
             "Such as `512M` or `1.5G`; K, M, G and T count by 1024",
         ),
-        "pids": Key(shape.integer("a number above 0", least=1, most=4194304), "Processes"),
+        "pids": Key(
+            shape.integer("a number from 1 to 4194304", least=1, most=4194304), "Processes and threads; default: 4096"
+        ),
     },
 )
 
@@ -145,6 +148,16 @@ _DEBIAN = shape.table(
 )
 
 
+_NETWORKS = shape.table(
+    "Networks beside the project's own",
+    {
+        "join": Key(
+            shape.several(_TEXT, "a list of strings"),
+            "Names of networks shared by all projects on the engine that name them; an app is `<app>.<project>` there",
+        )
+    },
+)
+
 _DATA = shape.table(
     "The data of services",
     {
@@ -166,7 +179,24 @@ def _task(*, required: bool) -> Shape:
     )
 
 
-def _keys(task: Shape) -> dict[str, Key]:
+def _hook(*, required: bool) -> Shape:
+    return shape.table(
+        "A check, run inside an app on what is to be committed",
+        {
+            "run": Key(_TEXT, "The shell command; `{files}` stands for the files", required=required),
+            "app": Key(_TEXT, "The app it runs in; may be left out when there is only one"),
+            "files": Key(_TEXTS, "Patterns as in .gitignore, relative to the app's folder; default: every file"),
+            "stages": Key(
+                shape.several(shape.choice("pre-commit", "pre-push"), "a list of `pre-commit` and `pre-push`"),
+                "When it runs; default: pre-commit",
+            ),
+            "parallel": Key(_SWITCH, "Whether it may run on several batches of files at once; default: true"),
+        },
+        whole=True,
+    )
+
+
+def _keys(task: Shape, hook: Shape) -> dict[str, Key]:
     return {
         "name": Key(_TEXT, "The project's name, a DNS label; default: the folder's name"),
         "require_version": Key(_TEXT, "Versions of devenv that can read this file, such as `>=0.1,<1`"),
@@ -179,17 +209,19 @@ def _keys(task: Shape) -> dict[str, Key]:
         "apps": Key(shape.free(APP, "a table", names=LABEL), "Containers that run the project's own code, by name"),
         "services": Key(shape.free(SERVICE, "a table", names=LABEL), "Backing containers, by name"),
         "data": Key(_DATA, "The data of services"),
+        "networks": Key(_NETWORKS, "Networks beside the project's own"),
         "sync": Key(_SYNC, "How files reach the apps"),
         "tasks": Key(shape.free(task, "a table", names=TASK_NAME), "Commands for `devenv run`, by name"),
+        "hooks": Key(shape.free(hook, "a table", names=TASK_NAME), "Checks before a commit or a push, by name"),
     }
 
 
-_OVERLAY = shape.table("What to set otherwise", _keys(_task(required=False)))
+_OVERLAY = shape.table("What to set otherwise", _keys(_task(required=False), _hook(required=False)))
 
 FILE = shape.table(
     "A development environment",
     {
-        **_keys(_task(required=True)),
+        **_keys(_task(required=True), _hook(required=True)),
         "profiles": Key(shape.free(_OVERLAY, "a table", names=TASK_NAME), "Overlays by name, for `--profile`"),
     },
 )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import graphlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from devenv import toml
+from devenv import toml, worktree
 from devenv.config import border, units
 from devenv.config.findings import Findings, listed
-from devenv.model.project import BALANCER, App, Limits, Origin, Project, Service, Sync, SyncRule, Task
+from devenv.model.project import BALANCER, App, Hook, Limits, Origin, Project, Service, Sync, SyncRule, Task
 
 _TASK_NAME = re.compile(border.TASK_NAME)
 
@@ -43,10 +43,12 @@ def project(table: Mapping[str, Any], root: Path, found: Findings) -> Project:
         apps=apps,
         services=services,
         tasks=tuple(_task(name, one, tuple(own), found) for name, one in table.get("tasks", {}).items()),
+        hooks=tuple(_hook(name, one, tuple(own), found) for name, one in table.get("hooks", {}).items()),
         sync=_sync(table.get("sync", {}), found),
         platforms=tuple(dict.fromkeys(table.get("platforms", ()))),
         balancer=balancer,
         seed=_seed(table.get("data", {}).get("seed"), found),
+        joins=_joins(table.get("networks", {}).get("join", ()), found),
     )
 
 
@@ -54,7 +56,9 @@ def _name(name: str | None, root: Path, found: Findings) -> str:
     if name is not None:
         units.check_name(name, ("name",), found, key=False)
         return name
-    made = units.label(root.name)
+    # A worktree is called after the branch it is for, and its project like the others'.
+    linked = worktree.linked(root)
+    made = units.label(linked.main.name.removesuffix(".git") if linked and linked.folder == root else root.name)
     if not made and not found.is_broken(("name",)):
         message = f"the folder's name `{toml.printable(root.name)}` cannot be made a project's name"
         found.add(message, ("name",), hint='add `name = "…"` to `devenv.toml`')
@@ -205,17 +209,37 @@ def _check_routes(apps: tuple[App, ...], found: Findings) -> None:
 
 
 def _task(name: str, table: Mapping[str, Any], apps: tuple[str, ...], found: Findings) -> Task:
-    keys = ("tasks", name)
+    return Task(name, table["run"], _app_of(("tasks", name), "task", table, apps, found))
+
+
+def _hook(name: str, table: Mapping[str, Any], apps: tuple[str, ...], found: Findings) -> Hook:
+    keys = ("hooks", name)
+    files = tuple(table.get("files", ()))
+    for index, text in enumerate(files):
+        _check_pattern(text, (*keys, "files", index), found)
+    return Hook(
+        name,
+        table["run"],
+        _app_of(keys, "hook", table, apps, found),
+        files,
+        tuple(dict.fromkeys(table.get("stages", ("pre-commit",)))),
+        table.get("parallel", True),
+    )
+
+
+def _app_of(keys: tuple[str, str], what: str, table: Mapping[str, Any], apps: tuple[str, ...], found: Findings) -> str:
+    """The app that a task or a hook runs in."""
+    name = keys[1]
     if not _TASK_NAME.fullmatch(name):
         hint = "letters, digits, `.`, `_`, `:` and `-`"
-        found.add(f"`{toml.printable(name)}` cannot name a task", keys, hint=hint, key=True)
+        found.add(f"`{toml.printable(name)}` cannot name a {what}", keys, hint=hint, key=True)
     app: str | None = table.get("app")
     if app is None and len(apps) != 1 and not found.is_broken(("apps",)):
         hint = f"add `app`: {listed(apps, 'or')}" if apps else "add an app: `[apps.web]`"
         found.add(f"`{toml.printable('.'.join(keys))}` does not say in which app", keys, hint=hint, key=True)
     elif app is not None and app not in apps:
         found.unknown("app", app, apps, (*keys, "app"))
-    return Task(name, table["run"], app or (apps[0] if apps else ""))
+    return app or (apps[0] if apps else "")
 
 
 def _seed(path: str | None, found: Findings) -> str | None:
@@ -225,6 +249,15 @@ def _seed(path: str | None, found: Findings) -> str | None:
     elif path is not None and not path.isprintable():
         found.add(f"`{toml.printable(path)}` cannot be a file", ("data", "seed"), hint=hint)
     return path
+
+
+def _joins(names: Sequence[str], found: Findings) -> tuple[str, ...]:
+    for index, name in enumerate(names):
+        keys = ("networks", "join", index)
+        units.check_name(name, keys, found, key=False)
+        if name in names[:index]:
+            found.add(f"network `{toml.printable(name)}` stands here twice", keys, hint="remove one of them")
+    return tuple(dict.fromkeys(names))
 
 
 def _sync(table: Mapping[str, Any], found: Findings) -> Sync:

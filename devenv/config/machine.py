@@ -13,6 +13,7 @@ from devenv import reference, toml
 from devenv.config.findings import Findings, raised
 from devenv.errors import DevenvError
 from devenv.model.machine import Machine
+from devenv.model.project import Origin
 
 CONFIG = "DEVENV_CONFIG"
 NAME = "config.toml"
@@ -33,9 +34,14 @@ _VARIABLES: dict[toml.Keys, str] = {
     ("cache",): "DEVENV_CACHE",
     ("state",): "DEVENV_STATE",
     ("watch",): "DEVENV_WATCH",
+    ("entry", "http"): "DEVENV_ENTRY_HTTP",
+    ("entry", "https"): "DEVENV_ENTRY_HTTPS",
+    ("entry", "images"): "DEVENV_ENTRY_IMAGES",
 }
 OWN_CERTIFICATES = "DEVENV_CA_CERTIFICATES"
 _USER = re.compile(r"([0-9]{1,9})(?::([0-9]{1,9}))?")
+_NUMBER = re.compile(r"[0-9]{1,5}")
+_ORIGINS: Mapping[str | None, Origin] = {"registry": "registry", "debian": "debian"}
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 _ADDRESS = re.compile(r"(https?|file)://[!-~]+")
 # What platformdirs says on Linux, without the 10 ms of its import.
@@ -80,6 +86,9 @@ def load(environ: Mapping[str, str], home: Path, *, ids: Callable[[], Ids] = pro
         cache=settings.folder("cache"),
         state=settings.folder("state"),
         watch=settings.switch(("watch",), usual=True),
+        entry_http=settings.port(("entry", "http")),
+        entry_https=settings.port(("entry", "https")),
+        entry_images=settings.origin(("entry", "images")),
     )
     raised(found.problems)
     return machine
@@ -167,6 +176,23 @@ class _Settings:
         if value is None:
             self._wrong(f"`{toml.printable(text)}` is neither on nor off", keys, hint="it is `1` or `0`")
         return usual if value is None else value
+
+    def port(self, keys: toml.Keys) -> int | None:
+        text = self.text(keys)
+        if text is None:
+            return None
+        if not _NUMBER.fullmatch(text) or not 0 < int(text) < 65536:
+            self._wrong(f"`{toml.printable(text)}` is no port", keys, hint="it is a number from 1 to 65535")
+            return None
+        return int(text)
+
+    def origin(self, keys: toml.Keys) -> Origin | None:
+        text = self.text(keys)
+        if text in _ORIGINS:
+            return _ORIGINS[text]
+        if text is not None:
+            self._wrong(f"`{toml.printable(text)}` is no origin", keys, hint="it is `registry` or `debian`")
+        return None
 
     def user(self, ids: Callable[[], Ids]) -> str:
         text = self.text(("user",))

@@ -6,6 +6,7 @@ from devenv.config import shape
 from devenv.config.shape import Key, Shape
 
 _TEXT = shape.text()
+_PORT = shape.integer("a port from 1 to 65535", least=1, most=65535)
 
 FILE = shape.table(
     "Settings of one machine and user",
@@ -48,10 +49,21 @@ FILE = shape.table(
         ),
         "user": Key(_TEXT, "User and group that apps run as, such as `1000:1000`; default: your own"),
         "cache": Key(_TEXT, "Folder for what can be fetched or made again"),
-        "state": Key(_TEXT, "Folder for locks and logs"),
+        "state": Key(_TEXT, "Folder for locks, logs, and the ledger of checkouts"),
         "watch": Key(
             Shape({"type": "bool", "strict": True}, "`true` or `false`", {"type": "boolean"}),
             "Whether changes of files have consequences, such as setup, where the engine shares files; default: true",
+        ),
+        "entry": Key(
+            shape.table(
+                "The proxy behind `devenv names`",
+                {
+                    "http": Key(_PORT, "Its port; default: 80, or another one where that is taken"),
+                    "https": Key(_PORT, "The same for HTTPS; default: 443, or another one"),
+                    "images": Key(shape.choice("registry", "debian"), "Where its image comes from"),
+                },
+            ),
+            "The proxy behind `devenv names`",
         ),
     },
 )

@@ -70,8 +70,11 @@ class Source:
         return found
 
 
-def read(folder: Path) -> tuple[toml.Document, ...]:
+def read(folder: Path, text: str | None = None) -> tuple[toml.Document, ...]:
     """Read the project's file and, when there is one, its overlay on this machine.
+
+    Args:
+        text: What the project's file is to say; it need not be there then.
 
     Raises:
         Problems: Of each file what is wrong with it.
@@ -81,7 +84,9 @@ def read(folder: Path) -> tuple[toml.Document, ...]:
     names = (NAME, LOCAL_NAME) if (folder / LOCAL_NAME).exists() else (NAME,)
     for name in names:
         try:
-            documents.append(toml.read(folder / name, name=name))
+            given = text if name == NAME else None
+            path = folder / name
+            documents.append(toml.read(path, name=name) if given is None else toml.read_text(given, name=name))
         except DevenvError as error:
             problems.append(error)
     findings.raised(problems)

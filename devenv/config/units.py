@@ -16,6 +16,9 @@ from devenv.config.shape import as_text, kind
 from devenv.errors import DevenvError
 from devenv.model.project import App, Limits, Option, Origin, Ready, Service, StackRequest
 
+LEAST_CPUS = 0.01
+MOST_CPUS = 100_000
+
 _LABEL = re.compile(border.LABEL)
 _VARIABLE = re.compile(border.VARIABLE)
 _VOLUME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -347,5 +350,10 @@ def _limits(table: Mapping[str, Any], keys: toml.Keys, found: Findings) -> Limit
     if amount is not None and amount < size.LEAST:
         hint = "`512M` is half a gibibyte"
         found.add(f"`{memory}` of memory is too little: engines want 6M", (*keys, "limits", "memory"), hint=hint)
+    elif amount is not None and amount > size.MOST:
+        found.add(f"`{memory}` of memory is no limit", (*keys, "limits", "memory"), hint="remove it for none")
     cpus = limits.get("cpus")
+    if cpus is not None and not LEAST_CPUS <= cpus <= MOST_CPUS:
+        message = f"`{cpus}` of cpus: engines take from {LEAST_CPUS} to the number that the machine has"
+        found.add(message, (*keys, "limits", "cpus"), hint="`0.5` is half of one; remove it for no limit")
     return Limits(None if cpus is None else float(cpus), amount, limits.get("pids"))

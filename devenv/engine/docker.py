@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from devenv.blueprint import joined
 from devenv.engine import digests, failures, hostfiles, streams, transfers, translate, wire
-from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, Running, SeenImage
+from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, Running, SeenImage, Usage, Use
 from devenv.engine.wire import Answer, Endpoint, Wire
 from devenv.errors import Conflict, DevenvError, EngineError, EngineUnreachable, NotFound
 from devenv.model import labels
-from devenv.model.blueprint import Container, Network, Observed, StepKind, Volume
+from devenv.model.blueprint import Container, Network, Observed, SeenContainer, SeenObject, StepKind, Volume
 from devenv.model.machine import Login
 from devenv.model.progress import Report
 
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
 
 _READ_TIMEOUT = 60.0
 _CHANGE_TIMEOUT = 300
+_MEASURE_TIMEOUT = 300.0
 _REMOVAL_TIMEOUT = 30.0
 _REMOVAL_INTERVAL = 0.05
 _EXIT_INTERVAL = 0.005
 _LONGEST_EXIT_INTERVAL = 0.5
+_OOM_NOTICE = 0.2
+"""Seconds that an engine may take to note what the kernel did."""
 _BLOCK = 1024 * 1024
 
 
@@ -93,6 +97,24 @@ class DockerEngine:
             volumes=tuple(translate.seen_object(entry) for entry in volumes or ()),
         )
 
+    def shared(self) -> tuple[SeenObject, ...]:
+        query = {"filters": json.dumps({"label": [labels.SHARED]})}
+        return tuple(
+            translate.seen_object(one) for one in wire.check(self._get(wire.path("networks", query=query))).json
+        )
+
+    def usage(self) -> Usage:
+        # Old engines measure everything, whatever they are asked for; new ones list single things only when `verbose`.
+        kinds = "&".join(f"type={kind}" for kind in ("container", "volume"))
+        path = f"{wire.path('system', 'df')}?{kinds}&verbose=1"
+        return translate.usage(wire.check(self._call("GET", path, _MEASURE_TIMEOUT)).json)
+
+    def publishing(self, port: int) -> SeenContainer | None:
+        query = {"filters": json.dumps({"publish": [f"{port}/tcp"]})}
+        entries = wire.check(self._get(wire.path("containers", "json", query=query))).json
+        found = (translate.seen_container(entry) for entry in entries)
+        return next((one for one in found if port in {published.host for published in one.ports}), None)
+
     def image(self, reference: str) -> SeenImage | None:
         entry = self._entry(reference)
         if entry is None:
@@ -103,6 +125,29 @@ class DockerEngine:
 
     def look(self, container: str) -> ContainerState:
         return translate.state(self._inspect(container))
+
+    def use(self, container: str) -> Use | None:
+        if not translate.tells_use(self.info):
+            return None
+        query = {"stream": "false", "one-shot": "true"}
+        return translate.use(wire.check(self._get(wire.path("containers", container, "stats", query=query))).json)
+
+    def ran_out_of_memory(self, container: str, seconds: float) -> bool:
+        """Ask what happened: no flag of a container that runs can be trusted."""
+        deadline, since = time.monotonic() + _OOM_NOTICE, self._now() - seconds
+        while True:
+            query = translate.out_of_memory(container, since, self._now())
+            if wire.check(self._get(wire.path("events", query=query))).body.strip():
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_OOM_NOTICE / 4)
+
+    def _now(self) -> float:
+        """The engine's clock, seconds since 1970; another computer has another one."""
+        if self.info.local:
+            return time.time()
+        return translate.moment(wire.check(self._get(wire.path("info"))).json["SystemTime"])
 
     def changes(self, container: str) -> tuple[Change, ...]:
         told = wire.check(self._get(wire.path("containers", container, "changes"))).json
@@ -298,11 +343,12 @@ class DockerEngine:
         except Conflict as error:
             return self._adopt(wanted, copied, error)
         except EngineError as error:
-            if not hostfiles.is_absent(error):
+            hint = _remedy(error, wanted)
+            if hint is None:
                 raise
-            hint = 'it does not share this host\'s files: set `[sync] mode = "copy"` in `devenv.toml`'
             raise EngineError(error.message, hint=hint) from error
         try:
+            self._join(made, wanted, ())
             self._put(made, copied)
         except BaseException:
             self.remove("container", made)
@@ -316,8 +362,16 @@ class DockerEngine:
         if not same or (there["Config"]["Labels"].get(labels.CONFIG) != wanted.labels.get(labels.CONFIG)):
             raise _foreign("container", wanted.name) from error
         if there["State"]["Status"] == "created":
+            self._join(there["Id"], wanted, translate.networks(there))
             self._put(there["Id"], copied)
         return str(there["Id"])
+
+    def _join(self, container: str, wanted: Container, there: Collection[str]) -> None:
+        """Let it into its further networks: with its creation, APIs before 1.44 take only one."""
+        for one in wanted.networks:
+            if one.network not in there:
+                body = {"Container": container, "EndpointConfig": {"Aliases": [one.alias]}}
+                wire.check(self._post(wire.path("networks", one.network, "connect"), body))
 
     def _put(self, container: str, files: bytes | Iterator[bytes], folder: str = "/") -> None:
         """Unpack a tar in a folder of a container."""
@@ -452,10 +506,20 @@ def _connect(endpoint: Endpoint) -> docker.APIClient:
 
 
 def _own(there: dict[str, str] | None, wanted: Mapping[str, str]) -> bool:
-    """Whether an object belongs to the instance that wants it."""
-    instance = wanted.get(labels.INSTANCE)
-    return instance is not None and (there or {}).get(labels.INSTANCE) == instance
+    """Whether an object belongs to the instance that wants it, or is the shared one that is wanted."""
+    label = labels.SHARED if labels.SHARED in wanted else labels.INSTANCE
+    return label in wanted and (there or {}).get(label) == wanted[label]
+
+
+def _remedy(error: EngineError, wanted: Container) -> str | None:
+    """What can be done about a container that the engine refuses to make."""
+    if hostfiles.is_absent(error):
+        return 'it does not share this host\'s files: set `[sync] mode = "copy"` in `devenv.toml`'
+    if "range of CPUs" in error.message:
+        return f"set `limits.cpus` of `{wanted.unit}` to no more than this machine has, in `devenv.local.toml`"
+    return None
 
 
 def _foreign(kind: StepKind, name: str) -> Conflict:
-    return Conflict(f"{kind} `{name}` exists and belongs to something else", hint="remove it, or rename the project")
+    other = "join a network of another name" if joined.is_shared(name) else "rename the project"
+    return Conflict(f"{kind} `{name}` exists and belongs to something else", hint=f"remove it, or {other}")

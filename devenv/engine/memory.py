@@ -20,8 +20,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from devenv.engine import hostfiles, transfers, translate
-from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, Running, SeenImage, Settings
-from devenv.errors import Conflict, EngineError, NotFound
+from devenv.engine.protocol import (
+    Change,
+    Chunk,
+    Command,
+    ContainerState,
+    EngineInfo,
+    Running,
+    SeenImage,
+    Settings,
+    Usage,
+    Use,
+)
+from devenv.errors import Conflict, EngineError, NotFound, PortTaken
 from devenv.model import labels
 from devenv.model.blueprint import (
     Container,
@@ -75,6 +86,9 @@ class Kept:
     exit_code: int | None = None
     changes: list[Change] = field(default_factory=list)
     files: bytes = b""
+    joined: dict[str, str] = field(default_factory=dict)
+    use: Use | None = None
+    oom_killed: bool = False
 
 
 def _build(_engine: MemoryEngine, context: bytes, arguments: Mapping[str, str]) -> SeenImage:
@@ -142,6 +156,21 @@ class MemoryEngine:
                 volumes=tuple(one for one in self.volumes.values() if counts(one)),
             )
 
+    def shared(self) -> tuple[SeenObject, ...]:
+        with self._call("shared", ""):
+            return tuple(one for one in self.networks.values() if labels.SHARED in one.labels)
+
+    def usage(self) -> Usage:
+        """Tell the bytes of what was unpacked into volumes."""
+        with self._call("usage", ""):
+            volumes = {name: len(self.contents.get(name, b"")) for name in self.volumes}
+            return Usage(dict.fromkeys(self.containers, 0), volumes)
+
+    def publishing(self, port: int) -> SeenContainer | None:
+        with self._call("publishing", str(port)):
+            seen = map(_seen, self.containers.values())
+            return next((one for one in seen if port in {published.host for published in one.ports}), None)
+
     def image(self, reference: str) -> SeenImage | None:
         with self._call("image", reference):
             known = {image.id: image for image in self.images.values()} | self.images
@@ -206,7 +235,8 @@ class MemoryEngine:
             there = self.networks if isinstance(resource, Network) else self.volumes
             made = SeenObject(f"id-{next(self._numbers)}", resource.name, resource.labels)
             kept = there.setdefault(resource.name, made)
-            if _owner(resource) is None or _owner(kept) != _owner(resource):
+            owner = labels.SHARED if labels.SHARED in resource.labels else labels.INSTANCE
+            if owner not in resource.labels or kept.labels.get(owner) != resource.labels[owner]:
                 raise Conflict(f"`{resource.name}` exists and belongs to something else")
             return kept.id
 
@@ -214,11 +244,15 @@ class MemoryEngine:
         if self.image(wanted.image) is None:
             raise NotFound(f"no such image: {wanted.image}")
         files = hostfiles.archive(wanted.mounts)
+        for one in wanted.networks:
+            if one.network not in self.networks:
+                raise NotFound(f"network {one.network} not found")
         kept = self.containers.setdefault(wanted.name, Kept(f"id-{next(self._numbers)}", wanted, network))
         there, config = kept.wanted, wanted.labels.get(labels.CONFIG)
         if _owner(there) != _owner(wanted) or there.labels.get(labels.CONFIG) != config:
             raise Conflict(f"container `{wanted.name}` exists and belongs to something else")
-        kept.files = files if kept.status == "created" else kept.files
+        if kept.status == "created":
+            kept.files, kept.joined = files, {one.network: self.networks[one.network].id for one in wanted.networks}
         return kept.id
 
     def start(self, container: str) -> None:
@@ -230,7 +264,7 @@ class MemoryEngine:
             taken = {port.host for other in others for port in other.wanted.ports}
             for port in kept.wanted.ports:
                 if port.host in taken:
-                    raise Conflict(f"port {port.host} is already in use on the host")
+                    raise PortTaken(f"port {port.host} is already in use on the host", port.host)
             ran = self._program(kept.wanted)
             kept.log += ran.output
             kept.exit_code = ran.exit_code
@@ -246,7 +280,10 @@ class MemoryEngine:
     def remove(self, kind: StepKind, name: str) -> None:
         with self._call("remove", name):
             kept = self.containers.values()
-            used = {one.network for one in kept if one.status == "running"} if kind == "network" else set()
+            running = [one for one in kept if one.status == "running"]
+            used = {name for one in running for name in _networks(one)} if kind == "network" else set()
+            if kind == "network":
+                name = next((one.name for one in self.networks.values() if one.id == name), name)
             if kind == "volume":
                 used = {mount.source for one in kept for mount in one.wanted.mounts if mount.kind == "volume"}
             if name in used:
@@ -260,7 +297,16 @@ class MemoryEngine:
             kept = self._kept(container)
             is_running = kept.status == "running"
             settings = self._settings(kept)
-            return ContainerState(kept.id, is_running, kept.exit_code, False, kept.address, settings=settings)
+            killed = kept.oom_killed
+            return ContainerState(kept.id, is_running, kept.exit_code, killed, kept.address, settings=settings)
+
+    def use(self, container: str) -> Use | None:
+        with self._call("use", container):
+            return self._kept(container).use
+
+    def ran_out_of_memory(self, container: str, seconds: float) -> bool:  # noqa: ARG002 - the protocol's
+        with self._call("ran_out_of_memory", container):
+            return self._kept(container).oom_killed
 
     def changes(self, container: str) -> tuple[Change, ...]:
         """Give the changes that a test has set."""
@@ -333,7 +379,7 @@ class MemoryEngine:
             mounts=tuple(sorted(mounts, key=lambda mount: mount.target)),
             ports=tuple(sorted(wanted.ports, key=lambda port: (port.container, port.host, port.address))),
             limits=wanted.limits,
-            networks=(kept.network,) if kept.network else (),
+            networks=tuple(sorted((*_networks(kept), *(("host",) if wanted.network == "host" else ())))),
             labels={**image.labels, **wanted.labels},
         )
 
@@ -396,6 +442,12 @@ def _owner(resource: Container | Network | Volume | SeenObject) -> str | None:
     return resource.labels.get(labels.INSTANCE)
 
 
+def _networks(kept: Kept) -> dict[str, str]:
+    return ({kept.network: ""} if kept.network else {}) | kept.joined
+
+
 def _seen(kept: Kept) -> SeenContainer:
     image, wanted = kept.wanted.image, kept.wanted
-    return SeenContainer(kept.id, wanted.name, image, kept.status, kept.status, wanted.labels, kept.address)
+    labelled, networks = wanted.labels, _networks(kept)
+    ports = tuple(sorted(wanted.ports, key=lambda port: port.container)) if kept.status == "running" else ()
+    return SeenContainer(kept.id, wanted.name, image, kept.status, kept.status, labelled, kept.address, networks, ports)

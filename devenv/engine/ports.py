@@ -45,13 +45,26 @@ def _named(process: Path) -> str:
 
 
 def _is_free(port: Port) -> bool:
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in port.address else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((port.address, port.host))
+        except PermissionError:
+            return _refuses(port)  # below 1024 only root may, as which engines run
         except OSError:
             return False
     return True
+
+
+def _refuses(port: Port) -> bool:
+    try:
+        socket.create_connection((port.address, port.host), timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _listening(port: int) -> Iterator[str]:

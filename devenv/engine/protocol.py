@@ -1,4 +1,4 @@
-"""The nineteen things devenv asks of a container engine."""
+"""What devenv asks of a container engine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from dataclasses import field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from devenv.model.blueprint import Container, Mount, Network, Observed, Port, StepKind, Volume
+from devenv.model.blueprint import (
+    Container,
+    Mount,
+    Network,
+    Observed,
+    Port,
+    SeenContainer,
+    SeenObject,
+    StepKind,
+    Volume,
+)
 from devenv.model.machine import Login
 from devenv.model.progress import Report
 from devenv.model.project import Limits
@@ -91,7 +101,8 @@ class ContainerState:
 
     Args:
         exit_code: None while it has not ended.
-        oom_killed: Whether the kernel ended it for lack of memory.
+        oom_killed: Whether the kernel ended it, or a process in it, for lack of memory. To be trusted when it
+            has ended: of one that runs, some engines tell of its last run, and others nothing.
         address: In its network, empty when it does not run.
         log_start: Seconds since 1970 where the log of its present run begins; 0 for the log's own beginning.
         settings: None where nothing is known of them.
@@ -104,6 +115,19 @@ class ContainerState:
     address: str
     log_start: float = 0.0
     settings: Settings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a container uses now.
+
+    Args:
+        memory: Bytes, without files that the kernel only keeps at hand.
+        pids: Processes and threads.
+    """
+
+    memory: int
+    pids: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +165,19 @@ class Command:
     stdin: Iterable[bytes] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Bytes on the engine's disk, by name; what it does not tell of is left out.
+
+    Args:
+        containers: What each has of its own, without its image and mounts.
+        volumes: Their content.
+    """
+
+    containers: Mapping[str, int] = field(default_factory=dict)
+    volumes: Mapping[str, int] = field(default_factory=dict)
+
+
 class Running(Protocol):
     """A command under way: iterate over its output to the end, then read the exit code."""
 
@@ -172,6 +209,18 @@ class Engine(Protocol):
 
     def observe(self, instance: str | None) -> Observed:
         """Everything with this instance's label, or with any instance's for None; containers running or not."""
+        ...
+
+    def shared(self) -> tuple[SeenObject, ...]:
+        """The networks with the label `SHARED`: they belong to no instance."""
+        ...
+
+    def usage(self) -> Usage:
+        """How much of the engine's disk everything takes; it measures for as long as that takes."""
+        ...
+
+    def publishing(self, port: int) -> SeenContainer | None:
+        """The running container, whosever it is, that has a port of the engine's host."""
         ...
 
     def image(self, reference: str) -> SeenImage | None:
@@ -229,8 +278,9 @@ class Engine(Protocol):
     def create(self, resource: Container | Network | Volume, network: str | None = None) -> str:
         """Create it, or adopt the one of that name and instance; return its id.
 
-        A container with `network=None` has no network at all; otherwise its unit is its alias there. Its mounts of kind
-        `copy` are files that are in it as soon as it is there: root's, for reading only.
+        A container with `network=None` has no network at all, or the host's if it says so; otherwise its unit is its
+        alias there, and it is in its further networks as well (one that does not exist is `NotFound`, with some engines
+        only at the start). Its mounts of kind `copy` are files in it as soon as it is there: root's, read-only.
 
         Raises:
             DevenvError: A file to copy cannot be read; there is no container then.
@@ -238,7 +288,7 @@ class Engine(Protocol):
         ...
 
     def start(self, container: str) -> None:
-        """Start it; a running one stays as it is. A taken host port is a `Conflict` that names the port."""
+        """Start it; a running one stays as it is. A taken host port is a `PortTaken`."""
         ...
 
     def stop(self, container: str, grace: int) -> None:
@@ -253,6 +303,17 @@ class Engine(Protocol):
         ...
 
     def look(self, container: str) -> ContainerState: ...
+
+    def use(self, container: str) -> Use | None:
+        """What a container uses now; None where it does not run, or where the engine would take a second to tell."""
+        ...
+
+    def ran_out_of_memory(self, container: str, seconds: float) -> bool:
+        """Whether the kernel ended a process in it for lack of memory in the last so many seconds, also if it runs on.
+
+        It may be false though it did, on engines that do not tell.
+        """
+        ...
 
     def changes(self, container: str) -> tuple[Change, ...]:
         """What differs between a container's own layer and its image, by path.

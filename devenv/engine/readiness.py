@@ -6,11 +6,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
+from devenv.config import size
 from devenv.engine import apply, logs, probes
 from devenv.engine.protocol import ContainerState, Engine
-from devenv.errors import Conflict, NotFound, NotReady
+from devenv.errors import Conflict, DevenvError, NotFound, NotReady
 from devenv.model.blueprint import Container, Probe
 
 INTERVAL = 0.025
@@ -22,6 +23,8 @@ SETUP_FAILED = "devenv: setup failed"
 
 _TOLD_LINES = 10
 _SETUP_LINES = 500
+_BEFORE = 2.0
+"""Seconds that a container may have run before somebody began to wait for it."""
 
 
 def wait(
@@ -133,6 +136,7 @@ def _await_setup(
 ) -> None:
     """Follow the log until the start script says that the setup is over; a setup may take as long as it likes."""
     told: deque[str] = deque(maxlen=_SETUP_LINES)
+    begun = time.monotonic()
     with closing(logs.Tail(engine, name, _since(state))) as tail:
         while not tail.ended:
             if off is not None and off.is_set():
@@ -146,7 +150,7 @@ def _await_setup(
             if heard is not None:
                 heard(line)
             if line.startswith(SETUP_FAILED):
-                raise _setup_error(container, told)
+                raise _setup_error(container, told, starved=_starved(engine, name, container, time.monotonic() - begun))
     raise _ended(engine, name, container, _look(engine, name, container))
 
 
@@ -161,8 +165,8 @@ def _ended(engine: Engine, name: str, container: Container, state: ContainerStat
     if state.exit_code is None:
         return NotReady(f"container `{name}` does not run", hint=_hint(container))
     if state.oom_killed:
-        hint = f"give it more with `limits.memory` of `{container.unit}`"
-        return NotReady(f"container `{name}` ran out of memory{_lines(engine, name, state)}", hint=hint)
+        message = f"container `{name}` ran out of memory{_limit(container)}"
+        return NotReady(message + _lines(engine, name, state), hint=_more(container))
     message = f"container `{name}` exited with code {state.exit_code} before it was ready"
     return NotReady(message + _lines(engine, name, state), hint=_hint(container))
 
@@ -170,12 +174,34 @@ def _ended(engine: Engine, name: str, container: Container, state: ContainerStat
 def _late(engine: Engine, name: str, container: Container, wrong: str) -> NotReady:
     message = f"container `{name}` was not ready after {container.readiness.timeout:g} seconds: {wrong}"
     hint = _hint(container)
+    if _starved(engine, name, container, container.readiness.timeout):
+        message += f"; a process in it was ended, for it ran out of memory{_limit(container)}"
+        return NotReady(message + _lines(engine, name, engine.look(name)), hint=_more(container))
     if wrong.startswith("nothing accepts") or wrong.endswith("does not answer"):
         hint += "; is it listening on 0.0.0.0, not only on 127.0.0.1?"
     return NotReady(message + _lines(engine, name, engine.look(name)), hint=hint)
 
 
-def _setup_error(container: Container, told: deque[str]) -> NotReady:
+def _starved(engine: Engine, name: str, container: Container, seconds: float) -> bool:
+    """Whether something in a container that was waited for so long was ended for lack of memory, if that is limited."""
+    with suppress(DevenvError):
+        return container.limits.memory is not None and engine.ran_out_of_memory(name, seconds + _BEFORE)
+    return False
+
+
+def _limit(container: Container) -> str:
+    memory = container.limits.memory
+    return f" at its limit of {size.text(memory)}" if memory is not None else ""
+
+
+def _more(container: Container) -> str:
+    return f"give it more with `limits.memory` of `{container.unit}`"
+
+
+def _setup_error(container: Container, told: deque[str], *, starved: bool) -> NotReady:
+    if starved:
+        message = f"the setup of `{container.unit}` ran out of memory{_limit(container)}:\n{_indented(tuple(told))}"
+        return NotReady(message, hint=f"{_more(container)} and run `devenv up` again")
     return NotReady(
         f"the setup of `{container.unit}` failed:\n{_indented(tuple(told))}",
         hint=f"fix it and run `devenv up` again; `devenv shell {container.unit}` opens a shell",

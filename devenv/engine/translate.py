@@ -11,7 +11,17 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from devenv.engine.protocol import Change, Chunk, Command, ContainerState, EngineInfo, SeenImage, Settings
+from devenv.engine.protocol import (
+    Change,
+    Chunk,
+    Command,
+    ContainerState,
+    EngineInfo,
+    SeenImage,
+    Settings,
+    Usage,
+    Use,
+)
 from devenv.model.blueprint import Container, Mount, Port, SeenContainer, SeenObject
 from devenv.model.machine import Login
 from devenv.model.project import Limits
@@ -57,7 +67,7 @@ def _host_config(wanted: Container, network: str | None) -> Body:
     limits = wanted.limits
     in_memory = {mount.target: mount.options for mount in wanted.mounts if mount.owner}
     return {
-        "NetworkMode": network or "none",
+        "NetworkMode": "host" if wanted.network == "host" else network or "none",
         "Mounts": [_mount(wanted, mount) for mount in wanted.mounts if mount.kind != "copy" and not mount.owner],
         "PortBindings": _bindings(wanted.ports),
         "RestartPolicy": {"Name": wanted.restart},
@@ -182,6 +192,30 @@ def seen_container(entry: Body) -> SeenContainer:
         status_text=entry["Status"],
         labels=entry.get("Labels") or {},
         address=_address(entry),
+        networks=networks(entry),
+        ports=_published(entry.get("Ports") or ()),
+    )
+
+
+def _published(entries: Iterable[Body]) -> tuple[Port, ...]:
+    """The TCP ports published now; an engine that listens on both of a host's protocols tells each of them."""
+    found = {
+        Port(entry["PrivatePort"], entry["PublicPort"], entry.get("IP") or "127.0.0.1")
+        for entry in entries
+        if entry.get("PublicPort") and entry.get("Type", "tcp") == "tcp"
+    }
+    return tuple(sorted(found, key=lambda port: (port.container, port.host, port.address)))
+
+
+def usage(told: Body) -> Usage:
+    """What takes how much of the engine's disk; from API 1.52 on under other names."""
+    containers = told.get("Containers") or (told.get("ContainerUsage") or {}).get("Items") or ()
+    volumes = told.get("Volumes") or (told.get("VolumeUsage") or {}).get("Items") or ()
+    sizes = {one["Name"]: (one.get("UsageData") or {}).get("Size", -1) for one in volumes}
+    return Usage(
+        {one["Names"][0].removeprefix("/"): int(one.get("SizeRw") or 0) for one in containers if one.get("Names")},
+        # Of a volume of another driver than its own the engine tells -1.
+        {name: int(size) for name, size in sizes.items() if size >= 0},
     )
 
 
@@ -206,6 +240,29 @@ def state(entry: Body) -> ContainerState:
     )
 
 
+def tells_use(info: EngineInfo) -> bool:
+    """Whether an engine tells at once what a container uses: those before 23 first measure for a second."""
+    major = info.version.partition(".")[0]
+    return info.name != "Podman" and major.isdigit() and int(major) >= 23
+
+
+def use(entry: Body) -> Use | None:
+    """What a container uses; as Docker's own tools count memory, which old and new kernels tell by other names."""
+    memory = entry.get("memory_stats") or {}
+    if "usage" not in memory:
+        return None
+    details = memory.get("stats") or {}
+    idle = details.get("total_inactive_file", details.get("inactive_file", 0))
+    used = memory["usage"] - idle if idle < memory["usage"] else memory["usage"]
+    return Use(used, (entry.get("pids_stats") or {}).get("current") or 0)
+
+
+def out_of_memory(container: str, since: float, until: float) -> dict[str, str]:
+    """The query for what the kernel ended in a container for lack of memory between two moments."""
+    filters = json.dumps({"event": ["oom"], "container": [container]})
+    return {"since": f"{since:.6f}", "until": f"{until:.6f}", "filters": filters}
+
+
 def settings(entry: Body) -> Settings:
     """A container's settings, from what the engine tells of it in full."""
     config, host = entry["Config"], entry["HostConfig"]
@@ -219,7 +276,7 @@ def settings(entry: Body) -> Settings:
         mounts=mounts(entry),
         ports=_ports(host.get("PortBindings") or {}),
         limits=_limits(host),
-        networks=tuple(sorted(set((entry.get("NetworkSettings") or {}).get("Networks") or ()) - {"none"})),
+        networks=tuple(sorted(networks(entry))),
         labels=config.get("Labels") or {},
     )
 
@@ -276,9 +333,20 @@ def _drop(told: dict[str, Change], path: str) -> None:
 
 
 def _address(entry: Body) -> str:
-    networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
-    addresses = (network.get("IPAddress") or network.get("GlobalIPv6Address") or "" for network in networks.values())
+    """Its address, in the network that was named first: an engine lists them in any order."""
+    found: Body = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+    own = (entry.get("HostConfig") or {}).get("NetworkMode")
+    addresses = (
+        found[name].get("IPAddress") or found[name].get("GlobalIPv6Address") or ""
+        for name in sorted(found, key=lambda name: name != own)
+    )
     return next(filter(None, addresses), "")
+
+
+def networks(entry: Body) -> dict[str, str]:
+    """The networks a container is in, the engine's id by name."""
+    found: Body = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+    return {name: (one or {}).get("NetworkID") or "" for name, one in found.items() if name != "none"}
 
 
 def _log_start(started: str, finished: str) -> float:
@@ -289,13 +357,13 @@ def _log_start(started: str, finished: str) -> float:
     """
     if started.startswith(_NEVER) or finished.startswith(_NEVER):
         return 0.0
-    begin, end = _seconds(started), _seconds(finished)
+    begin, end = moment(started), moment(finished)
     return end + (begin - end) / 3 if begin > end else 0.0
 
 
-def _seconds(moment: str) -> float:
-    """Read RFC 3339 with up to nine decimals, of which `datetime` takes six."""
-    return datetime.fromisoformat(_TOO_FINE.sub(r"\1", moment)).timestamp()
+def moment(text: str) -> float:
+    """Seconds since 1970, of RFC 3339 with up to nine decimals, of which `datetime` takes six."""
+    return datetime.fromisoformat(_TOO_FINE.sub(r"\1", text)).timestamp()
 
 
 def info(address: str, version: Body) -> EngineInfo:

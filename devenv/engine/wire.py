@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from devenv.errors import Conflict, EngineError, EngineForbidden, EngineUnreachable, NotFound
+from devenv.errors import Conflict, EngineError, EngineForbidden, EngineUnreachable, NotFound, PortTaken
 from devenv.values import dataclass
 
 CONNECT_TIMEOUT = 10.0
@@ -241,9 +241,11 @@ def _connection(address: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(parts.hostname or "localhost", parts.port or 2375, timeout=CONNECT_TIMEOUT)
 
 
-def _taken_port(words: str) -> Conflict:
+def _taken_port(words: str) -> PortTaken:
     found = _TAKEN_PORT.search(words)
-    return Conflict(f"port {found[1]} is already in use on the host" if found else f"a port is taken: {words}")
+    if found is None:
+        return PortTaken(f"a port is taken: {words}", None)
+    return PortTaken(f"port {found[1]} is already in use on the host", int(found[1]))
 
 
 def _sentence(words: str) -> str:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
+from devenv.model import labels
 from devenv.model.pins import DerivedRecipe, DockerfileRecipe, ImageRecipe, RegistryPin
 from devenv.model.project import Limits
 from devenv.values import dataclass
 
 MountKind = Literal["bind", "volume", "tmpfs", "copy"]
 ContainerKind = Literal["app", "service", "files", "balancer"]
+NetworkMode = Literal["instance", "host", "none"]
 Restart = Literal["no", "on-failure"]
 
 LATER: Mapping[str, bool] = {"later": True}
@@ -124,6 +126,19 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """A place in a network that projects share.
+
+    Args:
+        network: The engine's name for it.
+        alias: `<unit>.<instance>`, for every project may have a `web`.
+    """
+
+    network: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """One container of the environment.
 
@@ -140,6 +155,8 @@ class Container:
         secrets: Its files with secrets, each of which is among `mounts`, too.
         setup: Whether the start script runs setup commands before `run`; its log then tells when that is done.
         needs: Units that must be ready before this one starts.
+        networks: Further ones than the instance's own.
+        network: `host` is that of the engine's computer; its ports need not be published.
         stop_grace: Seconds between the stop signal and SIGKILL.
         scales: Whether there may be several of it.
         behind: Ports of its own that the balancer publishes in its place.
@@ -162,10 +179,12 @@ class Container:
     secrets: tuple[SecretFile, ...] = ()
     ports: tuple[Port, ...] = ()
     needs: tuple[str, ...] = ()
+    networks: tuple[Joined, ...] = field(default=(), metadata=LATER)
     setup: bool = False
     readiness: Readiness = Readiness()
     health: Health | None = None
     limits: Limits = Limits()
+    network: NetworkMode = field(default="instance", metadata=LATER)
     stop_signal: str | None = None
     stop_grace: int = 10
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -181,7 +200,7 @@ class Container:
     @property
     def is_attached(self) -> bool:
         """Whether it is in the instance's network."""
-        return self.kind != "files"
+        return self.network == "instance"
 
     def holds_folder(self, mount: Mount) -> bool:
         """Whether a mount is the volume of an app's folder, in which nothing of the image may appear."""
@@ -190,7 +209,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The instance's own bridge network."""
+    """A bridge network: the instance's own, or one that projects share, which its labels tell."""
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -215,6 +234,7 @@ class Blueprint:
         folder: The checkout's absolute path on the host.
         images: Without doubles, in order of first use.
         containers: A unit's needs stand before it.
+        shared: Networks that other projects may be in, too.
     """
 
     project: str
@@ -224,6 +244,13 @@ class Blueprint:
     network: Network
     volumes: tuple[Volume, ...]
     containers: tuple[Container, ...]
+    shared: tuple[Network, ...] = field(default=(), metadata=LATER)
+
+    @property
+    def owner(self) -> Mapping[str, str]:
+        """The labels that tell whose something is."""
+        own = {labels.INSTANCE: self.instance, labels.FOLDER: self.folder}
+        return own | {key: value for key, value in self.network.labels.items() if key == labels.HOST}
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +282,7 @@ class Placement:
         copies: Whether apps' folders are copied into volumes rather than mounted from the host.
         secrets: Fingerprints by `<service>.<option>`.
         generations: Which generation of its volumes a service has, by its name; 1 for those that are not in it.
+        host: Tells this machine from others that use the same engine; empty for none in particular.
         replicas: How many of an app run here, in place of what `devenv.toml` says.
     """
 
@@ -268,6 +296,7 @@ class Placement:
     copies: bool = False
     secrets: Mapping[str, Fingerprint] = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
+    host: str = ""
     replicas: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -285,6 +314,8 @@ class SeenContainer:
         image: The image's id in the engine.
         address: In the instance's network; empty when it does not run.
         status_text: As the engine words it: `Up 3 minutes (healthy)`.
+        networks: Those it is in, running or not: the engine's id by name, empty where it is not known yet.
+        ports: Those that are published on its host now.
     """
 
     id: str
@@ -294,6 +325,8 @@ class SeenContainer:
     status_text: str
     labels: Mapping[str, str]
     address: str = ""
+    networks: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[Port, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,11 +340,16 @@ class SeenObject:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the engine has of one instance, found by label."""
+    """What the engine has of one instance, found by label.
+
+    Args:
+        shared: Networks that projects share, where the project is in one.
+    """
 
     containers: tuple[SeenContainer, ...] = ()
     networks: tuple[SeenObject, ...] = ()
     volumes: tuple[SeenObject, ...] = ()
+    shared: tuple[SeenObject, ...] = ()
 
 
 StepVerb = Literal["build", "pull", "create", "start", "drain", "stop", "remove", "wait", "keep"]

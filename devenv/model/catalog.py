@@ -119,6 +119,7 @@ class ServiceEntry:
         restore: The command that reads what `dump` wrote, also an older version's, into a server that has just made an
             empty volume its own.
         data: Which versions can use each other's data: `any`, or those of one `major` version alone.
+        signs: What a project that uses it has: libraries by stack, schemes of `urls`, `images` without their tags.
     """
 
     summary: str
@@ -139,6 +140,7 @@ class ServiceEntry:
     data: Literal["any", "major"] = "any"
     dump: tuple[str, ...] = ()
     restore: tuple[str, ...] = ()
+    signs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ class StackEntry:
         env: For the app; `{home}` is the app's home folder.
         prepare: Shell commands before the app's own `setup`, under the same rule.
         inputs: Globs in the app's folder; a change runs setup again.
+        builds: Libraries that are compiled, and the Debian packages that takes.
     """
 
     summary: str
@@ -159,3 +162,42 @@ class StackEntry:
     env: Mapping[str, str] = field(default_factory=dict)
     prepare: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    builds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameworkEntry:
+    """One file in `templates/frameworks/`: how an app that is written with it is started for development.
+
+    In `run`, `{port}` stands for the port, `{module}` and `{object}` for where the app's object is made, `{main}` for
+    the file to start and `{folder}` for the folder that has it.
+
+    Args:
+        stack: The stack whose projects it is looked for in.
+        packages: Libraries, one of which tells that it is used.
+        files: Paths, one of which tells so, too.
+        object: Of Python, the class whose object is the app.
+        scripts: Of `package.json`, those that start the app, the first that there is; in place of `run`.
+        main: Globs of the file to start.
+        install: What else the run command needs of the stack's own packages, unless the project has it.
+        setup: Shell commands after the libraries are installed.
+        variable: Of the environment, where the app finds its port.
+        listens: Regular expressions for the port in the `sources`, its number the first group.
+        last: Only where nothing more special is found.
+    """
+
+    summary: str
+    stack: str
+    run: str
+    port: int
+    packages: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    object: str = ""
+    scripts: tuple[str, ...] = ()
+    main: tuple[str, ...] = ()
+    install: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    variable: str = ""
+    listens: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    last: bool = False

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 
+from devenv.model.project import Origin
 from devenv.values import dataclass
 
 
@@ -39,8 +40,11 @@ class Machine:
         certificates: Extra CA certificates or whole bundles, PEM files.
         user: `uid:gid` that apps run as.
         cache: Folder for what can be fetched or made again.
-        state: Folder for locks and logs.
+        state: Folder for locks, logs, and the ledger of checkouts.
         watch: Whether changes are followed, for their consequences, where the engine shares files anyway.
+        entry_http: The port that names have; None means 80, or another one where that is taken.
+        entry_https: The same for HTTPS, and 443.
+        entry_images: Where the entry's image comes from; None means where those of the project at hand do.
     """
 
     engine: str | None = None
@@ -55,3 +59,6 @@ class Machine:
     cache: Path = Path()
     state: Path = Path()
     watch: bool = True
+    entry_http: int | None = None
+    entry_https: int | None = None
+    entry_images: Origin | None = None

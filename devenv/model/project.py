@@ -11,6 +11,7 @@ from devenv.values import dataclass
 
 Origin = Literal["debian", "registry"]
 Action = Literal["sync", "setup", "restart", "rebuild"]
+HookStage = Literal["pre-commit", "pre-push"]
 SyncMode = Literal["auto", "bind", "copy"]
 
 Option = str | int | float | bool | tuple[str, ...] | Mapping[str, str]
@@ -41,9 +42,14 @@ class Ready:
     timeout: float = 60.0
 
 
+# Twice what Podman gives a container, and more than servers with threads and test runners with workers need; an eighth
+# of the smallest table of processes that kernels have (32768), so that a fork bomb leaves the machine usable.
+MOST_PIDS = 4096
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most a container may use; None is no limit.
+    """The most a container may use; None is no limit, but for `pids` of an app or service: `MOST_PIDS`.
 
     Args:
         cpus: Cores, may be a fraction.
@@ -54,6 +60,11 @@ class Limits:
     cpus: float | None = None
     memory: int | None = None
     pids: int | None = None
+
+    @property
+    def are_asked_for(self) -> bool:
+        """Whether anybody asked for one of them."""
+        return self.cpus is not None or self.memory is not None or self.pids not in (None, MOST_PIDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +160,24 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """A check that is run inside `app` on what is to be committed or pushed.
+
+    Args:
+        run: A shell command; `{files}` stands for the files, and without it the command runs once.
+        files: Patterns as in .gitignore, relative to the app's folder; () means every file.
+        parallel: Whether it may run on several batches of files at once.
+    """
+
+    name: str
+    run: str
+    app: str
+    files: tuple[str, ...] = ()
+    stages: tuple[HookStage, ...] = ("pre-commit",)
+    parallel: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SyncRule:
     """What a change of a path that matches `path` (gitignore syntax) does."""
 
@@ -179,6 +208,7 @@ class Project:
         suite: The Debian release that images of origin debian are built from.
         platforms: Architectures the lockfile covers, as Debian names them (`amd64`); () means the engine's own.
         seed: An exported snapshot, relative to the project, that empty volumes of services are filled from.
+        joins: Networks that it shares with other projects of this engine, by the names that all of them use.
         balancer: The service that comes by itself, not among `services`; None where no app is balanced.
     """
 
@@ -188,9 +218,11 @@ class Project:
     apps: tuple[App, ...] = ()
     services: tuple[Service, ...] = ()
     tasks: tuple[Task, ...] = ()
+    hooks: tuple[Hook, ...] = ()
     sync: Sync = Sync()
     platforms: tuple[str, ...] = ()
     seed: str | None = None
+    joins: tuple[str, ...] = ()
     balancer: Service | None = None
 
     @property

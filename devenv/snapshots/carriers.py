@@ -115,8 +115,7 @@ def restored(engine: Engine, name: str, argv: Sequence[str], content: Iterable[b
 @contextmanager
 def _made(engine: Engine, wanted: Blueprint, carrier: Container) -> Iterator[None]:
     own = {
-        labels.INSTANCE: wanted.instance,
-        labels.FOLDER: wanted.folder,
+        **wanted.owner,
         labels.UNIT: carrier.unit,
         labels.FILLING: "[]",
         labels.GRACE: str(carrier.stop_grace),

@@ -12,7 +12,7 @@ from devenv import catalog, environment, generations, workspace
 from devenv.blueprint import services
 from devenv.engine import apply, readiness
 from devenv.engine.protocol import Engine
-from devenv.environment import Tell
+from devenv.environment import Remark, Tell
 from devenv.errors import DevenvError, NotReady
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Observed, Plan, SeenContainer, Step, StepVerb
@@ -26,13 +26,47 @@ from devenv.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """What services are saved from."""
+    """What services are saved from.
+
+    Args:
+        cause: The command that asks for it.
+    """
 
     project: Workspace
     engine: Engine
     wanted: Blueprint
     observed: Observed
     tell: Tell
+    cause: str = "devenv snapshot save"
+
+    @classmethod
+    def of(cls, project: Workspace, engine: Engine, tell: Tell, cause: str = "devenv snapshot save") -> Saving:
+        """See what there is to save of a project's instance.
+
+        Raises:
+            DevenvError: It is another folder's.
+        """
+        observed = engine.observe(project.instance)
+        workspace.guard(project, observed)
+        if generations.settle(project, engine, observed):
+            observed = engine.observe(project.instance)
+        copies = workspace.copies_recorded(project, engine.address)
+        wanted = workspace.resolve(project, engine.info.architecture, copies=copies)
+        return cls(project, engine, wanted, observed, tell, cause)
+
+    def ready(self, services: Sequence[str]) -> tuple[str, ...]:
+        """Bring what saving takes; return those of these services that have data.
+
+        Raises:
+            DevenvError: None of them has.
+        """
+        held = self.holding(services)
+        for one in services:
+            if one not in held:
+                self.tell(Remark(f"`{one}` has no data yet, and the snapshot has none of it"))
+        carried = [one for one in held if self.method(one) == "files"]
+        environment.bring(self.project, self.engine, self.wanted, carried, tell=self.tell)
+        return held
 
     def run(self, names: Sequence[str], draft: Draft) -> tuple[Part, ...]:
         """Save the data of these services: those whose files are copied all as of one moment.
@@ -130,7 +164,7 @@ class Saving:
         """Stop, start or await those of these services that ran, all at once."""
         running = {one.name: one for one in map(self._running, names) if one is not None}
         steps = (
-            Step(verb, "container", name, "`devenv snapshot save`", unit=one.labels.get(labels.UNIT))
+            Step(verb, "container", name, f"`{self.cause}`", unit=one.labels.get(labels.UNIT))
             for name, one in running.items()
         )
 

@@ -110,6 +110,10 @@ class Draft:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def source(self, snapshot: Snapshot, what: str) -> Source:
+        """The snapshot to read from as long as the draft is there."""
+        return Source(snapshot, what, lambda stream: (self._path / stream.file).open("rb"))
+
     def add(self, name: str, fill: Callable[[BinaryIO], Stream]) -> Stream:
         """Write one file; it is on the disk when this returns."""
         with (self._path / name).open("xb") as file:
@@ -164,6 +168,27 @@ def draft(folder: Path, name: str) -> Iterator[Draft]:
                     shutil.rmtree(path, ignore_errors=True)
             finally:
                 os.close(held)
+
+
+@contextmanager
+def passing(folder: Path, name: str) -> Iterator[Draft]:
+    """Write a snapshot that is only there as long as the block lasts.
+
+    Raises:
+        DevenvError: The disk is full, or the folder is not writable.
+    """
+    place = folder / FOLDER
+    with files.named(place):
+        files.write(folder / ".devenv" / ".gitignore", render.IGNORED)
+        place.mkdir(parents=True, exist_ok=True)
+        path, held = _begin(place, name)
+    try:
+        yield Draft(path)
+    finally:
+        try:
+            shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(held)
 
 
 def delete(folder: Path, name: str) -> None:

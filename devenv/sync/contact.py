@@ -41,6 +41,8 @@ COOKIE = 0.3
 """Seconds in which a watcher tells of a change."""
 HOPELESS = 1.0
 """Seconds until a path is tried again from which on nobody should wait for it."""
+LAST_TRIES = (0.05, 0.15, 0.3)
+"""Seconds between a few tries more before nobody does: it may have come to rest just now."""
 
 
 class Lost(Exception):
@@ -404,13 +406,17 @@ class Contact:
             self._look_inside()
         self._look()
         self._settle(all_of_it=True)
+        last_tries = list(LAST_TRIES)
         while not self._halted and time.monotonic() < deadline:
             due = self._dirty.due()
             if not (self._hints or self._records):
                 if due is None:
                     return True
                 if due > HOPELESS:
-                    return False
+                    if not last_tries:
+                        return False
+                    due = last_tries.pop(0)
+                    time.sleep(due)
             self._take(0.02 if due is None else min(due, 0.02))
             self._look()
             self._settle(all_of_it=due is None or due <= HOPELESS)

@@ -45,7 +45,7 @@ def up(result: UpResult, *, dry_run: bool, as_json: bool) -> None:
     screen.say(f"{screen.paint('✓', 'green')} {result.instance} is up{done}: environment {result.environment}")
     _scaled(result.scaled)
     if result.addresses:
-        screen.give(tables.columns([(one.unit, one.url) for one in result.addresses]))
+        screen.give(tables.addresses(result.addresses))
 
 
 def _scaled(scaled: Iterable[Scaled]) -> None:

@@ -9,6 +9,7 @@ from devenv.ui import screen
 from devenv.ui.screen import Colour
 
 if TYPE_CHECKING:
+    from devenv.addresses import Address
     from devenv.commands.diff import ContrastResult
     from devenv.commands.lock import LockResult
     from devenv.commands.status import Row, StatusResult
@@ -48,27 +49,43 @@ def columns(rows: Sequence[Sequence[str]], colours: Sequence[Sequence[Colour | N
     return "\n".join(lines)
 
 
+def addresses(found: Sequence[Address]) -> str:
+    """Where units are reached, by name first."""
+    return columns([(one.unit, ", ".join((*one.names, one.url))) for one in found])
+
+
 def status(result: StatusResult) -> str:
     """The environment's containers."""
+    limits = _limits(result.rows) if any(row.limits.are_asked_for for row in result.rows) else {}
     balanced = any(row.balanced for row in result.rows)
     several = {row.unit for row in result.rows if row.replica > 1}
-    more = ("REPLICA", "GETS", "REQUESTS") if balanced else ()
+    more = (*(("REPLICA", "GETS", "REQUESTS") if balanced else ()), *(("LIMITS",) if limits else ()))
     head = ("NAME", "KIND", "STATE", "CURRENT", "ADDRESS", *more, "DETAIL")
     dim: Colour = "dim"
-    rows = [head, *(_status_row(row, several=row.unit in several, balanced=balanced) for row in result.rows)]
+    rows: list[Sequence[str]] = [head]
     colours: list[list[Colour | None]] = [[dim] * len(head)]
     for row in result.rows:
         told: list[Colour | None] = [None, _SHARES.get(row.balanced or ""), None] if balanced else []
+        told += [None] if limits else []
+        further = (*(_shares(row) if balanced else ()), *((limits[row.container],) if limits else ()))
+        rows.append(_status_row(row, further, several=row.unit in several))
         colours.append([None, None, _STATES.get(row.state), None if row.current else "yellow", None, *told, dim])
     return columns(rows, colours)
 
 
-def _status_row(row: Row, *, several: bool, balanced: bool) -> tuple[str, ...]:
+def _limits(rows: Sequence[Row]) -> dict[str, str]:
+    """The limits of each container, and what it uses of them."""
+    from devenv import limiting
+
+    return {row.container: limiting.text(row.limits, row.use) or "-" for row in rows}
+
+
+def _status_row(row: Row, further: tuple[str, ...], *, several: bool) -> tuple[str, ...]:
     """Replicas have numbers where there are several; the first of them has the address of all."""
     current = "?" if row.current is None else "yes" if row.current else "no"
     name = f"{row.unit}-{row.replica}" if several else row.unit
     urls = ", ".join(row.addresses if row.replica == 1 else ()) or "-"
-    return (name, row.kind, row.state, current, urls, *(_shares(row) if balanced else ()), row.detail)
+    return (name, row.kind, row.state, current, urls, *further, row.detail)
 
 
 def _shares(row: Row) -> tuple[str, ...]:

@@ -43,8 +43,6 @@ def inspected(checkout: Checkout) -> dict[str, Any]:
 
 def seen(one: Mapping[str, Any]) -> dict[str, Any]:
     config, host = one["Config"], one["HostConfig"]
-    (network, attached) = next(iter(one["NetworkSettings"]["Networks"].items()))
-    aliases = {alias for alias in attached["Aliases"] or () if alias not in one["Id"]}
     return {
         "image": one["Image"],
         "env": sorted(config["Env"]),
@@ -64,22 +62,33 @@ def seen(one: Mapping[str, Any]) -> dict[str, Any]:
         "limits": (host["NanoCpus"], host["Memory"], host["PidsLimit"] or 0),
         "privileged": host["Privileged"],
         "capabilities": (host["CapAdd"], host["CapDrop"]),
-        "network": (network, sorted(aliases - {one["Name"].lstrip("/")})),
+        "networks": {name: aliases(one, name) for name in one["NetworkSettings"]["Networks"]},
         "labels": {key: value for key, value in config["Labels"].items() if key.startswith("dev.devenv.")},
     }
+
+
+def aliases(one: Mapping[str, Any], network: str) -> list[str]:
+    """A container's names in a network; compose adds the bare one to a shared network as well."""
+    found = one["NetworkSettings"]["Networks"][network]["Aliases"] or ()
+    own = {one["Name"].lstrip("/"), one["Config"]["Labels"]["dev.devenv.unit"] if "_shared_" in network else ""}
+    return sorted(alias for alias in found if alias not in one["Id"] and alias not in own)
 
 
 SECRET = """
 [services.postgres]
 password = "p@ss $word 🦊"
 """
+JOINED = """
+[networks]
+join = ["{name}"]
+"""
 LIMITED = checkouts.SMALL.replace('["redis"]', '["redis", "postgres"]').replace(
     "needs =", 'limits = {{ cpus = 0.5, memory = "256M", pids = 200 }}\nenv = {{ HARD = "$a \\"🦊\\"\\n$$b" }}\nneeds ='
 )
 
 
-def test_compose_and_devenv_start_the_same_environment(tmp_path: Path) -> None:
-    with checkouts.small(tmp_path / "my project", text=LIMITED + SECRET) as checkout:
+def test_compose_and_devenv_start_the_same_environment_and_devenv_takes_over(tmp_path: Path) -> None:
+    with checkouts.small(tmp_path / "my project", text=LIMITED + SECRET + JOINED) as checkout:
         checkout.run("up", "-d")
         ours = inspected(checkout)
         network = json.loads(checkout.docker("network", "inspect", f"{checkout.name}_default"))[0]
@@ -90,8 +99,13 @@ def test_compose_and_devenv_start_the_same_environment(tmp_path: Path) -> None:
         assert checkout.docker("exec", f"{checkout.name}-web-1", "cat", "/run/secrets/PGPASSWORD") == "p@ss $word 🦊"
         theirs = json.loads(checkout.docker("network", "inspect", f"{checkout.name}_default"))[0]
         assert theirs["Options"] == network["Options"]
-        compose(checkout, "down", "--volumes")
+        shared = json.loads(checkout.docker("network", "inspect", f"devenv_shared_{checkout.name}"))[0]
+        assert (shared["Options"], shared["Labels"]["dev.devenv.shared"]) == (network["Options"], checkout.name)
+        taken_over = checkout.run("up", "-d", "--json").data
+        assert [step for step in taken_over["steps"] if step["verb"] != "wait"] == []
+        checkout.run("down", "--volumes")
         assert checkout.left() == []
+        assert checkout.docker("network", "ls", "-q", "--filter", f"name={checkout.name}") == ""
 
 
 COPIED = """\
@@ -132,15 +146,20 @@ def copied(checkout: Checkout) -> str:
     return checkout.docker("exec", f"{checkout.name}-web-1", "sh", "-ec", script)
 
 
-def test_devenv_takes_over_what_compose_started(tmp_path: Path) -> None:
-    with checkouts.small(tmp_path / "project") as checkout:
-        checkout.run("up", "-d")
-        checkout.run("down", "--volumes")
-        compose(checkout, "up", "-d", "--wait")
-        result = checkout.run("up", "-d", "--json").data
-        assert [step for step in result["steps"] if step["verb"] != "wait"] == []
-        checkout.run("down", "--volumes")
-        assert checkout.left() == []
+def test_compose_starts_a_project_in_the_network_that_another_one_made(tmp_path: Path) -> None:
+    text, network = 'name = "{name}"\nimages = "debian"\n\n[services.redis]\n', f"both-{tmp_path.parent.name}"
+    text += f'[networks]\njoin = ["{network}"]\n'
+    with checkouts.small(tmp_path / "a", text=text) as ours, checkouts.small(tmp_path / "b", text=text) as theirs:
+        theirs.run("lock")
+        theirs.run("render")
+        ours.run("up", "-d")
+        compose(theirs, "up", "-d")
+        ping = ("exec", f"{theirs.name}-redis-1", "redis-cli", "-h", f"redis.{ours.name}", "ping")
+        checkouts.until(lambda: theirs.docker(*ping) == "PONG\n")
+        compose(theirs, "down", "--volumes")
+        assert network in ours.docker("network", "ls", "--format", "{{.Name}}")
+        ours.run("down")
+        assert network not in ours.docker("network", "ls", "--format", "{{.Name}}")
 
 
 def test_compose_sees_logs_and_removes_what_devenv_started(tmp_path: Path) -> None:

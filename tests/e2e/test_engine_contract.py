@@ -8,7 +8,7 @@ import json
 import shutil
 import tarfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +17,9 @@ import pytest
 from devenv.engine import buildx, shared
 from devenv.engine.memory import MemoryEngine
 from devenv.engine.protocol import Chunk, Command, Settings
-from devenv.errors import Conflict, DevenvError, EngineError, NotFound
+from devenv.errors import Conflict, DevenvError, EngineError, NotFound, PortTaken
 from devenv.model import labels
-from devenv.model.blueprint import Container, Mount, Network, Port, SeenContainer, StepKind, Volume
+from devenv.model.blueprint import Container, Joined, Mount, Network, Port, SeenContainer, StepKind, Volume
 from devenv.model.machine import Machine
 from devenv.model.progress import Progress, silence
 from devenv.model.project import Limits
@@ -69,6 +69,34 @@ def text(chunks: Iterable[Chunk], stream: str = "stdout") -> bytes:
 def only(lab: Lab) -> SeenContainer:
     (seen,) = lab.engine.observe(lab.instance).containers
     return seen
+
+
+# --- what everything takes ---
+
+
+def test_what_volumes_and_containers_take_of_the_disk_is_told_by_name(lab: Lab) -> None:
+    container = replace(a_container(lab), mounts=(Mount("volume", lab.name("data"), "/data"),))
+    lab.engine.create(Volume(lab.name("data"), lab.labels))
+    lab.engine.create(container)
+    lab.engine.unpack(container.name, "/", [engines.owned_tar("data", uid=0, mode=0o755)])
+    usage = lab.engine.usage()
+    assert usage.volumes[lab.name("data")] >= len("hello")
+    assert usage.containers[container.name] >= 0
+    assert all(size >= 0 for size in (*usage.volumes.values(), *usage.containers.values()))
+
+
+def test_the_container_that_has_a_port_of_the_host_is_found_whosever_it_is(lab: Lab) -> None:
+    port = Port(80, ports.free())
+    assert lab.engine.publishing(port.host) is None
+    lab.engine.create(Network(lab.name("net"), lab.labels))
+    started(lab, replace(a_container(lab), ports=(port,)), lab.name("net"))
+    found = lab.engine.publishing(port.host)
+    assert found is not None
+    assert (found.name, found.ports) == (lab.name("web-1"), (port,))
+    assert only(lab).ports == (port,)
+    lab.engine.stop(lab.name("web-1"), 0)
+    assert lab.engine.publishing(port.host) is None
+    assert only(lab).ports == ()
 
 
 # --- images ---
@@ -264,6 +292,53 @@ def test_one_network_comes_of_many_creations_at_once(lab: Lab) -> None:
     assert made == [kept.id] * 8
 
 
+@pytest.fixture
+def team(lab: Lab) -> Iterator[Network]:
+    """A network that belongs to no instance."""
+    network = Network(lab.name("team"), {labels.SHARED: lab.instance})
+    lab.engine.create(network)
+    yield network
+    for container in lab.engine.observe(lab.instance).containers:
+        lab.engine.remove("container", container.name)
+    lab.engine.remove("network", network.name)
+
+
+def test_a_shared_network_is_adopted_by_all_who_want_it_and_is_of_no_instance(lab: Lab, team: Network) -> None:
+    (found,) = (one for one in lab.engine.shared() if one.name == team.name)
+    assert lab.engine.create(team) == found.id
+    assert found.labels[labels.SHARED] == lab.instance
+    assert team.name not in {one.name for one in lab.engine.observe(None).networks}
+    for other in ({labels.SHARED: "other"}, lab.labels):
+        with pytest.raises(Conflict, match=team.name):
+            lab.engine.create(replace(team, labels=other))
+
+
+def test_a_container_is_in_its_further_networks_from_its_creation_on(lab: Lab, team: Network) -> None:
+    own = Network(lab.name("net"), lab.labels)
+    lab.engine.create(own)
+    container = replace(a_container(lab), networks=(Joined(team.name, f"web.{lab.instance}"),))
+    # As if whoever created it had been killed before it was in there.
+    assert lab.engine.create(replace(container, networks=()), own.name) == lab.engine.create(container, own.name)
+    assert set(only(lab).networks) == {own.name, team.name}
+    assert lab.engine.create(container, own.name) == only(lab).id
+    lab.engine.start(container.name)
+    (there,) = (one for one in lab.engine.shared() if one.name == team.name)
+    assert only(lab).networks[team.name] == there.id
+    settings = lab.engine.look(container.name).settings
+    assert settings is not None
+    assert settings.networks == tuple(sorted((own.name, team.name)))
+    with pytest.raises(Conflict, match=team.name):
+        lab.engine.remove("network", team.name)
+
+
+def test_a_container_whose_further_network_is_gone_cannot_start(lab: Lab) -> None:
+    container = replace(a_container(lab), networks=(Joined(lab.name("absent"), "web.shop"),))
+    own = Network(lab.name("net"), lab.labels)
+    lab.engine.create(own)
+    with pytest.raises(NotFound, match=lab.name("absent")):
+        started(lab, container, own.name)
+
+
 def test_a_container_without_its_image_is_not_found(lab: Lab) -> None:
     with pytest.raises(NotFound, match="devenv-test-absent:1"):
         lab.engine.create(replace(a_container(lab), image="devenv-test-absent:1"))
@@ -316,11 +391,29 @@ def test_a_taken_port_is_a_conflict_that_names_it_until_it_is_free(lab: Lab) -> 
     started(lab, first, network.name)
     lab.engine.create(second, network.name)
     for _ in range(2):
-        with pytest.raises(Conflict, match=f"port {port}"):
+        with pytest.raises(PortTaken, match=f"port {port}"):
             lab.engine.start(second.name)
     lab.engine.stop(first.name, 0)
     lab.engine.start(second.name)
     assert lab.engine.look(second.name).running
+
+
+def test_observe_tells_what_a_container_publishes_while_it_runs(lab: Lab) -> None:
+    one, two = sorted((ports.free(), ports.free()))
+    published = (Port(80, one), Port(81, two))
+    lab.engine.create(Network(lab.name("net"), lab.labels))
+    name = started(lab, replace(a_container(lab), ports=published), lab.name("net"))
+    assert only(lab).ports == published
+    lab.engine.stop(name, 0)
+    assert only(lab).ports == ()
+
+
+def test_a_container_may_have_the_network_of_the_engine_s_computer(lab: Lab) -> None:
+    name = started(lab, replace(a_container(lab), network="host"))
+    state = lab.engine.look(name)
+    assert (state.running, state.address) == (True, "")
+    assert state.settings is not None
+    assert state.settings.networks == ("host",)
 
 
 @pytest.mark.parametrize("kind", ["container", "network", "volume", "image"])
@@ -408,6 +501,19 @@ def test_a_container_tells_what_it_was_created_with(lab: Lab, tmp_path: Path) ->
         networks=(network.name,),
         labels=lab.labels | {labels.PIN: "test"},
     )
+
+
+def test_a_container_tells_what_it_uses_or_nothing(lab: Lab) -> None:
+    name = started(lab, replace(a_container(lab), limits=Limits(memory=64 << 20)))
+    used = lab.engine.use(name)
+    assert used is None or (0 < used.memory < 64 << 20 and used.pids >= 1)
+    lab.engine.stop(name, 0)
+    assert lab.engine.use(name) is None
+
+
+def test_a_container_in_which_nothing_was_ended_has_not_run_out_of_memory(lab: Lab) -> None:
+    name = started(lab, a_container(lab))
+    assert not lab.engine.ran_out_of_memory(name, 60)
 
 
 def test_a_container_without_settings_of_its_own_has_the_image_s(lab: Lab) -> None:

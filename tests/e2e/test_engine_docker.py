@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from devenv import limiting
 from devenv.engine import buildx, digests, hostfiles, readiness, transfers, wire
 from devenv.engine.docker import DockerEngine
 from devenv.engine.protocol import Change, Command
@@ -246,6 +247,26 @@ def test_a_container_killed_for_memory_says_so(real_lab: Lab) -> None:
         readiness.wait(
             real_lab.engine, container.name, replace(container, readiness=Readiness((Probe(tcp=1),), timeout=60))
         )
+
+
+def test_more_processors_than_the_machine_has_are_refused_with_the_remedy(real_lab: Lab) -> None:
+    with pytest.raises(EngineError, match="range of CPUs") as caught:
+        real_lab.engine.create(a_container(real_lab, "true", limits=Limits(cpus=99_999)))
+    assert caught.value.hint is not None
+    assert "`limits.cpus` of `web`" in caught.value.hint
+
+
+def test_a_process_killed_for_memory_is_known_while_its_container_runs_on(real_lab: Lab) -> None:
+    hog = "x=aaaaaaaaaaaaaaaa; while true; do x=$x$x; done"
+    container = started(real_lab, a_container(real_lab, "exec sleep 1000", limits=Limits(memory=16 * 1024 * 1024)))
+    running = real_lab.engine.exec(container.name, Command(("sh", "-c", hog)))
+    list(running)
+    assert running.exit_code == 137
+    assert real_lab.engine.look(container.name).running
+    # The counter inside is asked where a daemon has missed what the kernel told.
+    told = limiting.killed(real_lab.engine, container.name, "web", container.limits, 137, 60)
+    assert told is not None
+    assert "`web` ran out of memory at its limit of 16 MB" in told
 
 
 # --- readiness ---

@@ -48,10 +48,12 @@ def places() -> tuple[str, ...]:
 
 @contextmanager
 def colleague(first: Checkout, folder: Path, engine: str, lock: bytes) -> Iterator[Checkout]:
-    """The same project on another machine: its files, a lockfile, an engine without its images and an empty cache."""
+    """The same project on another machine: its files, a lockfile, an engine without its images, and no memory."""
     shutil.copytree(first.folder, folder, ignore=shutil.ignore_patterns(".devenv", "__pycache__"))
     (folder / "devenv.lock").write_bytes(lock)
-    env = first.env | {"DEVENV_CACHE": str(folder.with_name(f"{folder.name} cache"))}
+    env = first.env | {
+        f"DEVENV_{one.upper()}": str(folder.with_name(f"{folder.name} {one}")) for one in ("cache", "state")
+    }
     there = Checkout(folder, first.name, first.port, engine, env)
     forget(there)
     try:
@@ -104,6 +106,7 @@ def proved_equal(
     locked, built, named = (first.folder / "devenv.lock").read_bytes(), digests(first), environment(first)
     assert f"environment {named}" in first.run("status").out
     first.run("push", "--to", repository)
+    told = first.run("report").out
     first.run("down")
     for number, engine in enumerate(builders):
         with colleague(first, folder / f"built {number}", engine, bare) as there:
@@ -121,13 +124,11 @@ def proved_equal(
             assert [step for step in steps if step["verb"] == "build"] == []
             assert (digests(there), environment(there)) == (built, named)
             report = there.folder.with_suffix(".json")
-            report.write_text(there.run("report").out)
+            report.write_text(told)
+            compared = there.run("diff", "--with", str(report), "--json", check=False).data
+            assert compared["environment"] == compared["other"] == named
+            assert [one for one in compared["contrasts"] if one["weight"] == "decisive"] == []
             there.run("down", "--volumes")
-        first.run("up", "-d")
-        compared = first.run("diff", "--with", str(report), "--json", check=False).data
-        assert compared["environment"] == compared["other"] == named
-        assert [one for one in compared["contrasts"] if one["weight"] == "decisive"] == []
-        first.run("down")
 
 
 def test_the_bookshop_of_debian_packages_is_the_same_however_it_came(tmp_path: Path, hub: Hub) -> None:

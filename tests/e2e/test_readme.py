@@ -25,11 +25,11 @@ BLOCKS = [
 ]
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Iterator[Path]:
-    """What somebody has who cloned the project now; its bookshop is taken down at the end."""
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What somebody has who cloned the project now and goes on reading; its bookshop is taken down at the end."""
     engines.require()
-    folder = tmp_path / "devenv"
+    folder = tmp_path_factory.mktemp("clone") / "devenv"
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()

@@ -188,7 +188,11 @@ def test_a_taken_port_is_told_with_its_holder(up: Checkout, tmp_path: Path) -> N
 
 def test_an_environment_of_the_same_name_in_another_folder_is_left_alone(up: Checkout, tmp_path: Path) -> None:
     (tmp_path / "devenv.toml").write_text((up.folder / "devenv.toml").read_text())
-    refused = Checkout(tmp_path, up.name, up.port, up.engine).run("down", "--volumes", check=False)
+    other = Checkout(tmp_path, up.name, up.port, up.engine)
+    assert f"{up.name}-{tmp_path.name.replace('_', '-')[:5]}" in other.run("down", "--volumes").err
+    # A machine that has forgotten the first one: the engine has not.
+    other.env["DEVENV_STATE"] = str(tmp_path / "state")
+    refused = other.run("down", "--volumes", check=False)
     assert refused.code == 4
     assert f"an environment named `{up.name}` belongs to `{up.folder}`" in refused.err
     assert up.get() == "hello"

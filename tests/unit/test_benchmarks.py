@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import figures, usage
+from benchmarks import figures, growth, usage
 from benchmarks.figures import Figures, Target
 from benchmarks.probe import Batch
 
@@ -64,3 +64,20 @@ def test_what_this_process_uses_is_read_from_the_kernel() -> None:
     assert os.getpid() in usage.with_children(os.getppid())
     assert usage.seconds([os.getpid()]) >= 0
     assert usage.megabytes([os.getpid()]) > 1
+
+
+def test_growth_is_the_power_of_the_number_of_containers() -> None:
+    assert growth.exponent((1, 10, 100), (5.0, 1.0, 10.0)) == pytest.approx(1.0)
+    assert growth.exponent((1, 10, 100), (5.0, 1.0, 100.0)) == pytest.approx(2.0)
+    assert growth.exponent((1, 10), (1.0, 1.0)) is None
+
+
+def test_the_table_of_growth_has_both_sides_and_their_ratio() -> None:
+    sizes = [growth.Size(count) for count in (10, 100)]
+    for one in sizes:
+        for what in growth.VERBS:
+            one.add(what, growth.Sample(one.count / 10, 0.1, 30.0), mine=True)
+            one.add(what, growth.Sample(one.count / 5, 0.2, 60.0), mine=False)
+    lines = growth.table(sizes).splitlines()
+    assert lines[2] == "| cold up | 1.00 / 2.00 s, 0.50 | 10.00 / 20.00 s, 0.50 | 1.00 / 1.00 |"
+    assert lines[-1] == "| memory of down | 30 / 60 MB, 0.50 | 30 / 60 MB, 0.50 | 0.00 / 0.00 |"

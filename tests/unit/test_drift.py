@@ -213,7 +213,7 @@ def test_a_setting_changed_by_hand_is_told_with_both_values(
 
 def test_a_setting_changed_in_devenv_toml_is_explained_so(world: World) -> None:
     assert world.differences(world.changed(limits=Limits(pids=100))) == [
-        Difference("web", "setting", "limit of pids", "100", "None", CHANGED)
+        Difference("web", "setting", "limit of pids", "100", "4096", CHANGED)
     ]
 
 

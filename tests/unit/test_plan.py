@@ -119,6 +119,11 @@ def test_containers_whose_network_is_gone_are_made_anew(wanted: Blueprint) -> No
     assert {step.cause for step in made.steps if step.verb == "remove"} == {"its network is gone"}
 
 
+def test_a_network_that_no_container_is_in_is_not_made(wanted: Blueprint) -> None:
+    outside = replace(wanted, containers=tuple(replace(one, network="host") for one in wanted.containers))
+    assert not [step for step in plan.make(outside, Observed(), images={}).steps if step.kind == "network"]
+
+
 def test_labels_of_an_older_devenv_do_not_confuse_the_comparison(wanted: Blueprint) -> None:
     there = seen(wanted)
     strange = replace(

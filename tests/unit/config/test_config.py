@@ -488,6 +488,17 @@ def test_a_name_that_looks_like_a_comment_can_be_ignored_all_the_same(tmp_path: 
         ("limits = { memory = '12 X' }", None, "'12 X'"),
         ("limits = { memory = '1M' }", "`1M` of memory is too little: engines want 6M", "'1M'"),
         ("limits = { memory = 512 }", None, "512"),
+        ("limits = { memory = '0' }", "`0` of memory is too little: engines want 6M", "'0'"),
+        ("limits = { memory = '-1G' }", None, "'-1G'"),
+        ("limits = { memory = '999999999999T' }", "`999999999999T` of memory is no limit", "'999999999999T'"),
+        ("limits = { cpus = 0 }", "`apps.web.limits.cpus`: expected a number above 0, got `0`", "0"),
+        ("limits = { cpus = -1 }", "`apps.web.limits.cpus`: expected a number above 0, got `-1`", "-1"),
+        (
+            "limits = { cpus = 0.001 }",
+            "`0.001` of cpus: engines take from 0.01 to the number that the machine has",
+            "0.001",
+        ),
+        ("limits = { pids = 0 }", "`apps.web.limits.pids`: expected a number from 1 to 4194304, got `0`", "0"),
         ("limits = { cpus = inf }", "`apps.web.limits.cpus`: expected a number above 0, got `inf`", "inf"),
         ("limits = { cpu = 1 }", "unknown key `cpu` in `apps.web.limits`", "cpu"),
     ],
@@ -620,3 +631,31 @@ def test_a_missing_or_odd_file_is_an_error_of_its_own(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "devenv.toml")
     (odd,) = mistakes_of(tmp_path)
     assert odd.message == "`devenv.toml` is not a file"
+
+
+def joins(tmp_path: Path, text: str) -> list[str]:
+    (tmp_path / "devenv.toml").write_text(f'name = "shop"\n[networks]\n{text}\n')
+    try:
+        return list(config.read(tmp_path).project.joins)
+    except Problems as error:
+        return [f"{one.message} ({one.hint})" for one in error.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('join = ["team", "data-2"]', ["team", "data-2"]),
+        ("join = []", []),
+        ('joins = ["team"]', ["unknown key `joins` in `networks` (did you mean `join`?)"]),
+        ('join = ["team", "team"]', ["network `team` stands here twice (remove one of them)"]),
+        ('join = "team"', ["`networks.join`: expected a list of strings, got a string (None)"]),
+        (
+            'join = ["My Team"]',
+            [
+                "`My Team` is no DNS label: lower-case letters, digits and hyphens, at most 40 (`my-team` is one)",
+            ],
+        ),
+    ],
+)
+def test_networks_to_join_are_names_each_once(tmp_path: Path, text: str, found: list[str]) -> None:
+    assert joins(tmp_path, text) == found

@@ -176,3 +176,21 @@ def test_pydantic_stays_out_without_a_file() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_entrys_settings_come_from_the_file_or_its_variables(tmp_path: Path) -> None:
+    text = '[entry]\nhttp = 8080\nhttps = 8443\nimages = "debian"\n'
+    found = load(tmp_path, text, DEVENV_ENTRY_HTTP="80")
+    assert (found.entry_http, found.entry_https, found.entry_images) == (80, 8443, "debian")
+    assert load(tmp_path).entry_http is None
+
+
+def test_a_wrong_setting_of_the_entry_is_named(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, "", DEVENV_ENTRY_HTTP="web", DEVENV_ENTRY_HTTPS="70000", DEVENV_ENTRY_IMAGES="alpine")
+    assert [one.message for one in found] == [
+        "`DEVENV_ENTRY_HTTP`: `web` is no port",
+        "`DEVENV_ENTRY_HTTPS`: `70000` is no port",
+        "`DEVENV_ENTRY_IMAGES`: `alpine` is no origin",
+    ]
+    (mistake,) = mistakes(tmp_path, "[entry]\nhttp = 0\n")
+    assert mistake.message == "`entry.http`: expected a port from 1 to 65535, got `0`"

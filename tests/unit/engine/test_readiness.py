@@ -15,6 +15,7 @@ from devenv.engine.protocol import Chunk, Command, EngineInfo, SeenImage
 from devenv.errors import NotReady
 from devenv.model import labels
 from devenv.model.blueprint import Container, Health, Network, Port, Probe, Readiness
+from devenv.model.project import Limits
 
 IMAGES = {"app:1": SeenImage("sha256:1", "sha256:1", {})}
 FAR = EngineInfo("ssh://far", "Memory", "1", "amd64", local=False)
@@ -334,3 +335,41 @@ def test_a_failed_setup_is_seen_later_too() -> None:
     done = running(container, written("a", "devenv: setup done", "serving"))
     assert readiness.setup_failed(failed, container.name)
     assert not readiness.setup_failed(done, container.name)
+
+
+# --- memory ---
+
+
+def limited(*probes: Probe, setup: bool = False) -> Container:
+    return replace(a_container(*probes, setup=setup), limits=Limits(memory=64 << 20))
+
+
+def refused(engine: MemoryEngine, container: Container) -> NotReady:
+    with pytest.raises(NotReady) as caught:
+        wait(engine, container)
+    return caught.value
+
+
+def test_a_container_that_ran_out_of_memory_names_its_limit_and_the_remedy() -> None:
+    container = limited()
+    engine = running(container, written("loading", exit_code=137))
+    engine.containers[container.name].oom_killed = True
+    error = refused(engine, container)
+    assert error.message.startswith("container `shop-web-1` ran out of memory at its limit of 64 MB; its last lines:")
+    assert error.hint == "give it more with `limits.memory` of `web`"
+
+
+def test_a_container_that_lost_a_process_and_never_was_ready_names_its_limit() -> None:
+    container = limited(Probe(exec=("check",)))
+    engine = running(container, execute=lambda _name, _command: Ran(exit_code=1))
+    engine.containers[container.name].oom_killed = True
+    error = refused(engine, container)
+    assert "a process in it was ended, for it ran out of memory at its limit of 64 MB" in error.message
+
+
+def test_a_setup_that_ran_out_of_memory_names_its_limit() -> None:
+    container = limited(setup=True)
+    engine = running(container, written("Killed", readiness.SETUP_FAILED))
+    engine.containers[container.name].oom_killed = True
+    error = refused(engine, container)
+    assert error.message.startswith("the setup of `web` ran out of memory at its limit of 64 MB:\n  Killed")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from devenv.engine import translate
-from devenv.engine.protocol import Change, Settings
+from devenv.engine.protocol import Change, EngineInfo, Settings, Use
 from devenv.model.blueprint import Container, Health, Mount, Port
 from devenv.model.machine import Login
 from devenv.model.project import Limits
@@ -278,3 +278,43 @@ def test_copied_files_and_folders_made_for_them_are_no_changes() -> None:
         "/new",
         "/new/mine",
     ]
+
+
+@pytest.mark.parametrize("idle", ["inactive_file", "total_inactive_file"])
+def test_memory_in_use_does_not_count_files_at_hand(idle: str) -> None:
+    told = {"memory_stats": {"usage": 100, "stats": {idle: 30}}, "pids_stats": {"current": 3}}
+    assert translate.use(told) == Use(70, 3)
+    assert translate.use({"memory_stats": {}, "pids_stats": {}}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "tells"),
+    [("Docker Engine", "20.10.24+dfsg1", False), ("Docker Engine", "28.5.2", True), ("Podman", "5.0", False)],
+)
+def test_an_engine_that_measures_for_a_second_is_not_asked(name: str, version: str, tells: bool) -> None:
+    assert translate.tells_use(EngineInfo("unix:///x", name, version, "amd64", local=True)) == tells
+
+
+def test_a_container_in_two_networks_has_the_address_of_its_own() -> None:
+    networks = {"a_shared": {"IPAddress": "10.0.0.9", "NetworkID": "9"}, "shop_default": {"IPAddress": "10.0.0.1"}}
+    entry = told() | {"HostConfig": {"NetworkMode": "shop_default"}, "NetworkSettings": {"Networks": networks}}
+    assert translate.state(entry).address == "10.0.0.1"
+    assert translate.networks(entry) == {"a_shared": "9", "shop_default": ""}
+
+
+def test_a_listing_tells_the_tcp_ports_that_are_published() -> None:
+    entry = {"Id": "1", "Names": ["/web"], "ImageID": "2", "State": "running", "Status": "Up 1 second"}
+    told = [
+        {"IP": "127.0.0.1", "PrivatePort": 8001, "PublicPort": 9001, "Type": "tcp"},
+        {"IP": "127.0.0.1", "PrivatePort": 8000, "PublicPort": 9000, "Type": "tcp"},
+        {"IP": "127.0.0.1", "PrivatePort": 53, "PublicPort": 53, "Type": "udp"},
+        {"PrivatePort": 6379, "Type": "tcp"},
+    ]
+    assert translate.seen_container(entry | {"Ports": told}).ports == (Port(8000, 9000), Port(8001, 9001))
+    assert translate.seen_container(entry | {"Ports": None}).ports == translate.seen_container(entry).ports == ()
+
+
+def test_a_container_of_the_host_s_network_is_in_no_other() -> None:
+    body = translate.container(Container("web", "web", "service", "image", network="host"), None)
+    assert body["HostConfig"]["NetworkMode"] == "host"
+    assert "NetworkingConfig" not in body

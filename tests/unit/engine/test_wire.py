@@ -13,7 +13,7 @@ import pytest
 
 from devenv.engine import wire
 from devenv.engine.wire import Answer, Endpoint, Wire
-from devenv.errors import Conflict, EngineError, EngineUnreachable, NotFound
+from devenv.errors import Conflict, EngineError, EngineUnreachable, NotFound, PortTaken
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -130,14 +130,14 @@ def test_a_socket_that_is_not_permitted_is_told_with_its_remedy() -> None:
         (404, "No such container: web", NotFound, "no such container: web"),
         (409, "removal of container x is already in progress", Conflict, "removal of container"),
         (403, "error while removing network: network n has active endpoints", Conflict, "active endpoints"),
-        (500, "Bind for 127.0.0.1:5432 failed: port is already allocated", Conflict, "port 5432 is already in use"),
+        (500, "Bind for 127.0.0.1:5432 failed: port is already allocated", PortTaken, "port 5432 is already in use"),
         (
             500,
             "failed to bind host port for 127.0.0.1:8000:172.18.0.2:80/tcp: address already in use",
-            Conflict,
+            PortTaken,
             "port 8000 is already in use",
         ),
-        (500, "listen tcp6 [::1]:8000: bind: address already in use", Conflict, "port 8000 is already in use"),
+        (500, "listen tcp6 [::1]:8000: bind: address already in use", PortTaken, "port 8000 is already in use"),
         (500, "no space left on device.", EngineError, "the engine refused: no space left on device"),
         (503, "shutting down", EngineUnreachable, "not available"),
         (500, "", EngineError, "status 500"),

@@ -1,0 +1,88 @@
+"""Brings laid out files to where an app sees them, and what was changed back, where its folder is a copy."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from devenv import files
+from devenv.engine.protocol import Command, Engine
+from devenv.errors import EngineError
+
+MARK = ".laid-out"
+"""Beside the folder inside: the id of the tree in it."""
+# A change in the moment of the mark would not be newer than it.
+_MARKED = f'printf %s "$2" >"../{MARK}" && touch -d "@$(($(date +%s) - 2))" "../{MARK}"'
+_IN = f'mkdir -p "$1" && cd "$1" && tar -xf - && {_MARKED}'
+_GONE = 'cd "$1" 2>/dev/null || exit 0; xargs -0 rm -f --'
+_ALTERED = f'cd "$1" && find . -newer "../{MARK}" -type f -print0'
+_THERE = 'cd "$1" && find . ! -type d -print0'
+
+
+def laid_out(engine: Engine, container: str, place: str) -> str:
+    """The id of the tree that is there; empty when there is none."""
+    return _run(engine, container, 'cat "$1/../$2" 2>/dev/null || true', (place, MARK)).decode(errors="replace")
+
+
+def disturbed(engine: Engine, container: str, place: str, tracked: Collection[str]) -> set[str]:
+    """Files that are not as they were brought in, or gone: what an earlier run left, also one that was killed."""
+    missing = set(tracked) - _names(_run(engine, container, _THERE, (place,)))
+    return missing | (_names(_run(engine, container, _ALTERED, (place,))) & set(tracked))
+
+
+def bring_in(engine: Engine, container: str, place: str, tree: str, here: Path, paths: Collection[str] | None) -> None:
+    """Make the folder inside equal to the one here.
+
+    Args:
+        tree: The id of what is laid out here.
+        paths: What differs, files that are gone among it; None for a folder that holds nothing of use.
+    """
+    if paths is None:
+        _run(engine, container, 'rm -rf "$1"', (place,))
+        there, gone = sorted(_below(here)), []
+    else:
+        there = sorted(path for path in paths if (here / path).is_symlink() or (here / path).exists())
+        gone = sorted(set(paths).difference(there))
+    if gone:
+        _run(
+            engine, container, _GONE, (place,), b"".join(path.encode(errors="surrogateescape") + b"\0" for path in gone)
+        )
+    _run(engine, container, _IN, (place, tree), _packed(here, there))
+
+
+def bring_out(engine: Engine, container: str, place: str, here: Path, tracked: Collection[str]) -> None:
+    """Make the files here equal to those inside that were changed since they were brought in."""
+    for path in sorted(_names(_run(engine, container, _ALTERED, (place,))).intersection(tracked)):
+        content = _run(engine, container, 'cd "$1" && test ! -L "$2" && cat -- "$2"', (place, path))
+        files.write(here / path, content)
+
+
+def _names(output: bytes) -> set[str]:
+    names = output.split(b"\0")
+    return {name.removeprefix(b"./").decode(errors="surrogateescape") for name in names if name}
+
+
+def _below(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        if path.is_symlink() or path.is_file():
+            yield path.relative_to(folder).as_posix()
+
+
+def _packed(folder: Path, paths: Collection[str]) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        for path in paths:
+            tar.add(folder / path, path, recursive=False)
+    return content.getvalue()
+
+
+def _run(engine: Engine, container: str, script: str, arguments: tuple[str, ...], stdin: bytes | None = None) -> bytes:
+    given = None if stdin is None else (stdin,)
+    running = engine.exec(container, Command(("/bin/sh", "-c", script, "devenv-hooks", *arguments), stdin=given))
+    output = list(running)
+    if running.exit_code != 0:
+        words = b"".join(one.data for one in output if one.stream == "stderr").decode(errors="replace").strip()
+        raise EngineError(f"files of the hooks could not be brought to `{container}` and back: {words}")
+    return b"".join(one.data for one in output if one.stream == "stdout")
