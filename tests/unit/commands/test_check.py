@@ -37,6 +37,12 @@ def made(folder: Path, text: str = SHOP, *, lock: str | None = None) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's state folder is wherever a test runs: not in the repository."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("state"))
+
+
 def found(folder: Path) -> list[str]:
     return [one.message for one in check.run(folder, OFFLINE).problems]
 
