@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from devenv import environment, generations, instances
+from devenv import environment, generations, instances, joining
 from devenv.engine import lock
 from devenv.engine.protocol import Engine
 from devenv.environment import Remark, Tell
@@ -113,6 +113,7 @@ def take_down(
         if generations.sweep(engine, observed):
             observed = engine.observe(name)
         steps = environment.take_down(engine, observed, volumes=volumes, tell=tell, cause=cause).steps
+        joining.leave(engine, name, joining.known((), observed))
         if volumes:
             place.of(machine, engine.address, name).forget()
         return steps

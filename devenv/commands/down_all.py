@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devenv import census
+from devenv import census, entry
 from devenv.census import Found
 from devenv.engine.protocol import Engine
 from devenv.environment import Tell
@@ -23,9 +23,10 @@ class Lowered:
 
 
 def chosen(engine: Engine, machine: Machine, *, volumes: bool) -> tuple[Found, ...]:
-    """The instances of this machine that there is anything to remove of."""
-    host = ledger.host(machine)
-    found = (one for one in census.everything(engine, machine) if one.is_here(host))
+    """The instances of this machine that there is anything to remove of; the entry for names goes by `names off`."""
+    host, names = ledger.host(machine), entry.find(machine, engine.address)
+    kept = names.instance if names is not None else None
+    found = (one for one in census.everything(engine, machine) if one.is_here(host) and one.name != kept)
     return tuple(one for one in found if volumes or one.observed.containers or one.observed.networks)
 
 
@@ -40,14 +41,17 @@ def run(
     done: list[Lowered] = []
     problems: list[DevenvError] = []
     cause = f"devenv down --all{' --volumes' if volumes else ''}"
-    for one in found:
-        try:
-            steps = census.take_down(engine, machine, one.name, volumes=volumes, force=force, tell=tell, cause=cause)
-        except DevenvError as error:
-            problems.append(error)
-        else:
-            kept = () if volumes else tuple(volume.name for volume in one.observed.volumes)
-            done.append(Lowered(one.name, steps, kept))
+    with entry.kept(machine, engine, tell):
+        for one in found:
+            try:
+                steps = census.take_down(
+                    engine, machine, one.name, volumes=volumes, force=force, tell=tell, cause=cause
+                )
+            except DevenvError as error:
+                problems.append(error)
+            else:
+                kept = () if volumes else tuple(volume.name for volume in one.observed.volumes)
+                done.append(Lowered(one.name, steps, kept))
     if len(problems) == 1:
         raise problems[0]
     if problems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from devenv import census
+from devenv import census, entry
 from devenv.census import Found
 from devenv.engine.protocol import Engine, Usage
 from devenv.environment import Tell
@@ -54,10 +54,11 @@ def run(engine: Engine, machine: Machine, chosen: tuple[Gone, ...], *, tell: Tel
     """Remove these instances, unless their folder has come back meanwhile, and forget checkouts that are gone."""
     host, done = ledger.host(machine), []
     now = {one.name for one in census.everything(engine, machine) if one.is_gone(host)}
-    for one in chosen:
-        if one.name in now:
-            census.take_down(engine, machine, one.name, volumes=True, force=True, tell=tell, cause="devenv prune")
-            done.append(one)
+    with entry.kept(machine, engine, tell):
+        for one in chosen:
+            if one.name in now:
+                census.take_down(engine, machine, one.name, volumes=True, force=True, tell=tell, cause="devenv prune")
+                done.append(one)
     forgotten = ledger.forget(machine)
     for name in {*forgotten, *(one.name for one in done)}:
         _clear(place.of(machine, engine.address, name))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from devenv import instances
+from devenv import entry, instances
+from devenv.blueprint import joined
 from devenv.commands import down_all, ls, prune
 from devenv.engine.memory import MemoryEngine
 from devenv.engine.protocol import SeenImage
@@ -157,6 +158,20 @@ def test_a_folder_that_may_not_be_looked_at_counts_as_there(fleet: Fleet, monkey
     assert [one.name for one in prune.gone(fleet.engine, fleet.machine)] == ["closed"]
 
 
+def test_a_network_that_only_a_lost_instance_shared_goes_with_it(fleet: Fleet) -> None:
+    fleet.instance("lost", fleet.root / "lost")
+    for name in ("team", "others"):
+        network = Network(joined.network(name), {labels.SHARED: name})
+        fleet.engine.create(network)
+    lost, web = fleet.engine.containers["lost-web-1"], fleet.engine.containers["lost-redis-1"]
+    lost.joined[joined.network("team")] = web.joined[joined.network("others")] = ""
+    fleet.instance("shop", fleet.folder("here"))
+    fleet.engine.containers["shop-web-1"].joined[joined.network("others")] = ""
+    fleet.prune()
+    assert joined.network("team") not in fleet.names()
+    assert joined.network("others") in fleet.names()
+
+
 def test_the_machine_forgets_checkouts_that_are_gone(fleet: Fleet) -> None:
     kept = place.of(fleet.machine, "memory://", "shop")
     kept.state("shop_web-files").mkdir(parents=True)
@@ -188,6 +203,21 @@ def test_every_instance_of_this_machine_goes_down_and_keeps_its_data(fleet: Flee
     assert down(fleet) == []
     assert down(fleet, volumes=True) == ["lost", "old", "shop"]
     assert fleet.names() == before
+
+
+def test_the_entry_for_names_stays_and_learns_what_is_gone(fleet: Fleet) -> None:
+    folder = entry.place(fleet.machine, fleet.engine.address)
+    folder.mkdir(parents=True)
+    (folder / "devenv.toml").touch()
+    names = entry.Entry(folder, 80, 443, shared=True, ipv6=True)
+    entry.record(names)
+    fleet.instance(names.instance, folder)
+    fleet.instance("shop", fleet.folder("here"))
+    found = down_all.chosen(fleet.engine, fleet.machine, volumes=False)
+    down_all.run(fleet.engine, fleet.machine, found, volumes=False, force=False, tell=lambda _: None)
+    assert [one.name for one in found] == ["shop"]
+    assert f"{names.instance}-web-1" in fleet.names()
+    assert ("exec", f"{names.instance}-redis-1") in fleet.engine.calls
 
 
 def test_files_that_are_not_outside_keep_their_volumes_and_do_not_keep_others(fleet: Fleet) -> None:
