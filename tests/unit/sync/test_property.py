@@ -193,7 +193,7 @@ class People(RuleBasedStateMachine):
             return session.flush(5) and self.sides.equal()
 
         with differing(self.sides):
-            until(equal, seconds=10)
+            until(equal, seconds=30)
         there = {token for side in (self.sides.host, self.sides.inner) for token in tokens(side)}
         assert self.written - self.given_up <= there
         assert self.sides.failure is None
