@@ -10,7 +10,7 @@ from devenv.engine import lock
 from devenv.engine.protocol import Engine
 from devenv.environment import Remark, Tell
 from devenv.errors import Conflict
-from devenv.instances import ledger
+from devenv.instances import ledger, state
 from devenv.live import place
 from devenv.live.client import Client
 from devenv.model import labels
@@ -116,7 +116,20 @@ def take_down(
         joining.leave(engine, name, joining.known((), observed))
         if volumes:
             place.of(machine, engine.address, name).forget()
+        for folder in _folders(observed):
+            _forget_numbers(Path(folder))
         return steps
+
+
+def _folders(observed: Observed) -> set[str]:
+    told = [one.labels for one in observed.containers] + [one.labels for one in (*observed.networks, *observed.volumes)]
+    return {*_owners(told)[0]}
+
+
+def _forget_numbers(folder: Path) -> None:
+    """Let a checkout begin with as many replicas as `devenv.toml` says, as after its own `down`."""
+    if ledger.is_there(folder) and (known := state.table(folder, "replicas")):
+        state.record(folder, {"replicas": dict.fromkeys(known)})
 
 
 def _end_process(engine: Engine, machine: Machine, name: str, observed: Observed, *, keeps: bool, tell: Tell) -> None:

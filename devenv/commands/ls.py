@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from devenv import census
+from devenv import census, entry
 from devenv.addresses import Address
 from devenv.census import Found
 from devenv.engine.protocol import Engine, Usage
+from devenv.entry import Entry, names
 from devenv.instances import ledger
 from devenv.model import labels
 from devenv.model.blueprint import SeenContainer
@@ -52,14 +53,15 @@ def run(engine: Engine, machine: Machine, here: Path | None) -> tuple[Row, ...]:
     """
     host, found = ledger.host(machine), census.everything(engine, machine)
     usage = engine.usage() if found else Usage()
-    return tuple(row(one, host, usage, here) for one in found)
+    named = entry.find(machine, engine.address)
+    return tuple(row(one, host, usage, here, named) for one in found)
 
 
-def row(found: Found, host: str, usage: Usage, here: Path | None = None) -> Row:
+def row(found: Found, host: str, usage: Usage, here: Path | None = None, named: Entry | None = None) -> Row:
     """What there is to say of one."""
     containers = census.own(found)
     running = [one for one in containers if one.status == "running"]
-    addresses = [address for one in containers for address in _addresses(one)]
+    addresses = [address for one in containers for address in _addresses(one, named)]
     return Row(
         name=found.name,
         folder=found.folder,
@@ -80,10 +82,19 @@ def _state(found: Found, *, running: bool) -> State:
     return "data" if found.observed.volumes else "empty"
 
 
-def _addresses(one: SeenContainer) -> list[Address]:
-    kind = one.labels.get(labels.KIND, "")
-    unit, start = one.labels.get(labels.UNIT, one.name), "http://" if kind == "app" else ""
-    return [Address(unit, f"{start}{port.address}:{port.host}", port.container, kind) for port in one.ports]
+def _addresses(one: SeenContainer, named: Entry | None) -> list[Address]:
+    """What it publishes; a balancer's ports are those of the apps behind it."""
+    apps = {route.port: route for route in names.of(one)}
+    found = []
+    for port in one.ports:
+        app, where = apps.get(port.host), f"{port.address}:{port.host}"
+        if app is None:
+            unit, kind = one.labels.get(labels.UNIT, one.name), one.labels.get(labels.KIND, "")
+            found.append(Address(unit, where, port.container, kind))
+        else:
+            called = (named.url(app.name),) if named is not None else ()
+            found.append(Address(app.unit, f"http://{where}", port.container, "app", called))
+    return found
 
 
 def _size(found: Found, usage: Usage) -> int | None:

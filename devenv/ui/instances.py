@@ -39,7 +39,7 @@ def listed(rows: tuple[Row, ...], *, as_json: bool) -> None:
 
 def _cells(row: Row) -> tuple[str, ...]:
     names = {"running": f"running {row.running}/{row.containers}", "data": "only data", "empty": "nothing left"}
-    told = ", ".join(f"{one.unit} {one.url}" for one in row.addresses)
+    told = ", ".join(f"{one.unit} {one.best}" for one in row.addresses)
     note = " (gone)" if row.is_gone else " (not on this machine)" if row.is_foreign else ""
     folder = f"{_short(row.folder)}{note}"
     return (

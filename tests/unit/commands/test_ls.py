@@ -14,7 +14,7 @@ from devenv.commands import down_all, ls, prune
 from devenv.engine.memory import MemoryEngine
 from devenv.engine.protocol import SeenImage
 from devenv.errors import Conflict, Problems
-from devenv.instances import Checkout, ledger
+from devenv.instances import Checkout, ledger, state
 from devenv.live import place
 from devenv.model import labels
 from devenv.model.blueprint import Container, Mount, Network, Port, Volume
@@ -102,6 +102,19 @@ def test_every_instance_is_listed_with_what_there_is_of_it(fleet: Fleet) -> None
     assert (second.state, second.running, second.containers, second.addresses) == ("stopped", 0, 2, ())
     assert (lost.state, lost.is_gone, lost.is_foreign) == ("data", True, False)
     assert (theirs.is_gone, theirs.is_foreign) == (False, True)
+
+
+def test_apps_behind_a_balancer_are_listed_by_their_own_names(fleet: Fleet) -> None:
+    own = {labels.INSTANCE: "shop", labels.FOLDER: str(fleet.folder("here")), labels.HOST: MINE}
+    own |= {labels.UNIT: "balancer", labels.KIND: "balancer", labels.NAMES: '{"web":8000,"api":9000}'}
+    ports = (Port(8000, 20001), Port(9000, 20002))
+    fleet.engine.create(Container("shop-balancer-1", "balancer", "balancer", "app", labels=own, ports=ports))
+    fleet.engine.start("shop-balancer-1")
+    (shop,) = ls.run(fleet.engine, fleet.machine, None)
+    assert [(one.unit, one.url) for one in shop.addresses] == [
+        ("api", "http://127.0.0.1:20002"),
+        ("web", "http://127.0.0.1:20001"),
+    ]
 
 
 def test_without_instances_nothing_is_measured(fleet: Fleet) -> None:
@@ -203,6 +216,14 @@ def test_every_instance_of_this_machine_goes_down_and_keeps_its_data(fleet: Flee
     assert down(fleet) == []
     assert down(fleet, volumes=True) == ["lost", "old", "shop"]
     assert fleet.names() == before
+
+
+def test_the_number_of_replicas_is_forgotten_as_after_the_project_s_own_down(fleet: Fleet) -> None:
+    folder = fleet.folder("here")
+    state.record(folder, {"replicas": {"web": 5}})
+    fleet.instance("shop", folder)
+    assert down(fleet) == ["shop"]
+    assert state.table(folder, "replicas") == {}
 
 
 def test_the_entry_for_names_stays_and_learns_what_is_gone(fleet: Fleet) -> None:
