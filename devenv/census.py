@@ -8,7 +8,6 @@ from pathlib import Path
 from devenv import environment, generations, instances, joining
 from devenv.engine import lock
 from devenv.engine.protocol import Engine
-from devenv.environment import Remark, Tell
 from devenv.errors import Conflict
 from devenv.instances import ledger, state
 from devenv.live import place
@@ -16,6 +15,7 @@ from devenv.live.client import Client
 from devenv.model import labels
 from devenv.model.blueprint import Observed, SeenContainer, Step
 from devenv.model.machine import Machine
+from devenv.telling import Remark, Tell
 from devenv.values import dataclass
 
 PATIENCE = 5.0

@@ -11,7 +11,6 @@ import devenv
 from devenv import config, environment, generations, instances, secrets, seeds, workspace
 from devenv.engine import lock
 from devenv.engine.protocol import Engine
-from devenv.environment import Remark, Tell
 from devenv.errors import DevenvError, UsageError
 from devenv.instances import ledger
 from devenv.model import labels
@@ -21,6 +20,7 @@ from devenv.snapshots import filling, store
 from devenv.snapshots.filling import Filling
 from devenv.snapshots.saving import Saving
 from devenv.snapshots.store import Source
+from devenv.telling import Remark, Tell
 from devenv.values import dataclass
 from devenv.workspace import Workspace
 

@@ -41,6 +41,8 @@ LAYERS = (
             "limiting",
             "live",
             "merging",
+            "performing",
+            "telling",
         ),
         *("pinning", "reporting", "running", "secrets", "seeds", "snapshots", "supply", "upgrades", "verifying"),
         "workspace",

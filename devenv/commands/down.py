@@ -6,11 +6,11 @@ import threading
 
 from devenv import entry, environment, generations, joining, workspace
 from devenv.engine.protocol import Engine
-from devenv.environment import Remark, Tell
 from devenv.errors import Conflict, DevenvError
 from devenv.live import Background, Flushed
 from devenv.model import labels, progress
 from devenv.model.blueprint import Observed, Step
+from devenv.telling import Remark, Tell
 from devenv.values import dataclass
 from devenv.workspace import Workspace
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from devenv import census, entry
 from devenv.census import Found
 from devenv.engine.protocol import Engine
-from devenv.environment import Tell
 from devenv.errors import DevenvError, Problems
 from devenv.instances import ledger
 from devenv.model.blueprint import Step
 from devenv.model.machine import Machine
+from devenv.telling import Tell
 from devenv.values import dataclass
 
 

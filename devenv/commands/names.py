@@ -10,11 +10,11 @@ from devenv.engine import lock
 from devenv.engine.protocol import Engine
 from devenv.entry import Entry, making, names, refreshing
 from devenv.entry.names import Route
-from devenv.environment import Tell
 from devenv.errors import DevenvError
 from devenv.model.blueprint import Step
 from devenv.model.machine import Machine
 from devenv.model.project import Origin, Project
+from devenv.telling import Tell
 from devenv.values import dataclass
 
 # Another `names on` may be building the image.

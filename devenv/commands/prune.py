@@ -7,10 +7,10 @@ import shutil
 from devenv import census, entry
 from devenv.census import Found
 from devenv.engine.protocol import Engine, Usage
-from devenv.environment import Tell
 from devenv.instances import ledger
 from devenv.live import place
 from devenv.model.machine import Machine
+from devenv.telling import Tell
 from devenv.values import dataclass
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from devenv import environment, workspace
+from devenv import performing, workspace
 from devenv.engine.protocol import Engine
-from devenv.environment import Remark, Tell
 from devenv.model.pins import RegistryPin
 from devenv.supply import Supply
+from devenv.telling import Remark, Tell
 from devenv.values import dataclass
 from devenv.workspace import Workspace
 
@@ -34,7 +34,7 @@ def run(project: Workspace, engine: Engine, source: str | None, *, tell: Tell) -
     supply = Supply(engine, project.machine, tell, lambda line: tell(Remark(line)))
     pulled, present, missing = [], [], []
     for image in wanted.images:
-        if environment.present(engine, image) is not None:
+        if performing.present(engine, image) is not None:
             present.append(image.reference)
         elif isinstance(image.source, RegistryPin):
             supply.pull(image.source, image.reference)

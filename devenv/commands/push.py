@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from devenv import reference, supply, workspace
 from devenv.engine.protocol import Engine
-from devenv.environment import Remark, Tell
 from devenv.errors import LockfileError, NotFound, UsageError
 from devenv.model.blueprint import Image
+from devenv.telling import Remark, Tell
 from devenv.values import dataclass
 from devenv.workspace import Workspace
 

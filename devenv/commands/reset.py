@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from devenv import environment, generations, workspace
 from devenv.engine.protocol import Engine
-from devenv.environment import Tell
 from devenv.live import Background
 from devenv.model import labels
 from devenv.model.blueprint import Observed, Step
+from devenv.telling import Tell
 from devenv.values import dataclass
 from devenv.workspace import Workspace
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from devenv import entry, environment, running, workspace
 from devenv.engine.protocol import Engine
-from devenv.environment import Outcome, Tell
+from devenv.environment import Outcome
 from devenv.live import Background
+from devenv.telling import Tell
 from devenv.workspace import Workspace
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from devenv import environment, generations, identity, render, secrets, workspace
 from devenv.engine.protocol import Engine
-from devenv.environment import Tell
 from devenv.live import Background
 from devenv.model import labels
 from devenv.model.blueprint import Observed
@@ -15,6 +14,7 @@ from devenv.model.snapshot import Part
 from devenv.snapshots import filling, store
 from devenv.snapshots.filling import Filling
 from devenv.snapshots.store import Source
+from devenv.telling import Tell
 from devenv.values import dataclass
 from devenv.workspace import Workspace
 

@@ -8,11 +8,11 @@ from devenv import balancing, entry, environment, running, workspace
 from devenv.blueprint import balancer
 from devenv.config import findings
 from devenv.engine.protocol import Engine
-from devenv.environment import Tell
 from devenv.errors import UsageError
 from devenv.live import Background
 from devenv.model.blueprint import Step
 from devenv.model.project import App
+from devenv.telling import Tell
 from devenv.values import dataclass
 from devenv.workspace import Scaled, Workspace
 

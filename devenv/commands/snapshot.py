@@ -8,12 +8,12 @@ from pathlib import Path
 
 import devenv
 from devenv.engine.protocol import Engine
-from devenv.environment import Tell
 from devenv.errors import DevenvError
 from devenv.model.progress import Report
 from devenv.model.snapshot import Snapshot
 from devenv.snapshots import bundle, store
 from devenv.snapshots.saving import Saving
+from devenv.telling import Tell
 from devenv.values import dataclass
 from devenv.workspace import Workspace
 

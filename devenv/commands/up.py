@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from devenv import addresses, entry, environment, identity, lockfile, pinning, workspace
 from devenv.addresses import Address
 from devenv.engine.protocol import Engine
-from devenv.environment import Remark, Tell
 from devenv.errors import DevenvError, LockfileError
 from devenv.live import Background
 from devenv.model.blueprint import Blueprint, Step
+from devenv.telling import Remark, Tell
 from devenv.values import dataclass
 from devenv.workspace import Scaled, Workspace
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from devenv import running, verifying, workspace
 from devenv.engine.protocol import Engine
-from devenv.environment import Remark, Tell
 from devenv.errors import NotFound
+from devenv.telling import Remark, Tell
 from devenv.values import dataclass
 from devenv.verifying import Verdict
 from devenv.workspace import Workspace

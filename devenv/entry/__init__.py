@@ -22,7 +22,7 @@ from devenv.values import dataclass
 
 if TYPE_CHECKING:
     from devenv.engine.protocol import Engine
-    from devenv.environment import Tell
+    from devenv.telling import Tell
 
 FILE = "entry.json"
 UNIT = "caddy"
@@ -105,7 +105,7 @@ def kept(machine: Machine, engine: Engine, tell: Tell) -> Iterator[None]:
 
 def _refresh(machine: Machine, engine: Engine, entry: Entry, tell: Tell) -> None:
     from devenv.entry import refreshing
-    from devenv.environment import Remark
+    from devenv.telling import Remark
 
     try:
         refreshing.run(machine, engine, entry, tell)

@@ -13,11 +13,11 @@ from devenv.config import NAME
 from devenv.engine import ports
 from devenv.engine.protocol import Engine, EngineInfo
 from devenv.entry import UNIT, Entry, caddyfile
-from devenv.environment import Tell
 from devenv.errors import Conflict, EngineError, NotReady
 from devenv.model.blueprint import Blueprint, Container, Port, Probe, Readiness
 from devenv.model.machine import Machine
 from devenv.model.project import Origin
+from devenv.telling import Tell
 from devenv.workspace import Workspace
 
 FREE = range(20000, 30000)

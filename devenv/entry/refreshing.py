@@ -12,11 +12,11 @@ from devenv.engine import lock
 from devenv.engine.protocol import Command, Engine
 from devenv.entry import Entry, caddyfile, names
 from devenv.entry.names import Route
-from devenv.environment import Remark, Tell
 from devenv.errors import EngineError
 from devenv.model import labels
 from devenv.model.blueprint import Observed, SeenContainer
 from devenv.model.machine import Machine
+from devenv.telling import Remark, Tell
 
 TOLD = "told.json"
 """What the entry was told last, and which container that was: to tell it again would cost a command inside."""

@@ -12,7 +12,6 @@ from devenv import catalog, environment, generations, workspace
 from devenv.blueprint import services
 from devenv.engine import apply, readiness
 from devenv.engine.protocol import Engine
-from devenv.environment import Remark, Tell
 from devenv.errors import DevenvError, NotReady
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Observed, Plan, SeenContainer, Step, StepVerb
@@ -20,6 +19,7 @@ from devenv.model.project import Service
 from devenv.model.snapshot import Method, Part, Stream
 from devenv.snapshots import carriers, packing, store
 from devenv.snapshots.store import Draft
+from devenv.telling import Remark, Tell
 from devenv.values import dataclass
 from devenv.workspace import Workspace
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from devenv.engine.apply import StepEvent
-from devenv.environment import Event, Filled, Remark, SetupLine, Tell
 from devenv.model.blueprint import Step
 from devenv.model.progress import Progress
+from devenv.telling import Event, Filled, Remark, SetupLine, Tell
 from devenv.ui import screen
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv import environment, lockfile, workspace
+from devenv import lockfile, performing, workspace
 from devenv.config import machine as machines
 from devenv.engine.docker import DockerEngine
 from devenv.engine.wire import Endpoint
@@ -88,7 +88,7 @@ def _images(made: Workspace, engine: DockerEngine) -> dict[str, Image]:
     blueprint = workspace.resolve(made, engine.info.architecture)
     images = {image.reference: image for image in blueprint.images}
     for image in images.values():
-        if environment.present(engine, image) is None:
+        if performing.present(engine, image) is None:
             Supply(engine, made.machine, silence, print).build(image)
     found = {container.unit: images[container.image] for container in blueprint.containers}
     return found | {name: _with_program(found[name], *program, engine) for name, program in PROGRAMS.items()}

@@ -9,11 +9,11 @@ import pytest
 
 from devenv import cloning, instances, lockfile, secrets, workspace
 from devenv.commands import up
-from devenv.environment import Event, Remark
 from devenv.errors import DevenvError, UsageError
 from devenv.live import Background
 from devenv.model.machine import Machine
 from devenv.snapshots import store
+from devenv.telling import Event, Remark
 from devenv.workspace import Workspace
 from tests import engines, projects
 from tests.unit.snapshots.world import SERVICES, Fate, Killed, World

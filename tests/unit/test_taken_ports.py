@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from devenv import environment, workspace
-from devenv.environment import Event, Remark
 from devenv.errors import PortTaken
 from devenv.model import labels
 from devenv.model.blueprint import Container, Port
+from devenv.telling import Event, Remark
 from tests import projects
 from tests.unit.snapshots.world import World
 

@@ -8,13 +8,13 @@ import pytest
 from devenv.commands import down
 from devenv.engine.memory import MemoryEngine
 from devenv.engine.protocol import SeenImage
-from devenv.environment import Event, Remark
 from devenv.errors import Conflict, NotReady
 from devenv.live import Background
 from devenv.live.place import Flushed
 from devenv.model import labels
 from devenv.model.blueprint import Container, Volume
 from devenv.model.machine import Machine
+from devenv.telling import Event, Remark
 from devenv.workspace import Workspace
 from tests import projects
 

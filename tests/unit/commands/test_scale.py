@@ -8,12 +8,12 @@ from devenv import environment, lockfile, running, workspace
 from devenv.commands import diff, down, logs, restart, scale, status, up
 from devenv.engine.memory import MemoryEngine, Ran
 from devenv.engine.protocol import Chunk, Command, SeenImage
-from devenv.environment import Event
 from devenv.errors import NotReady, UsageError
 from devenv.live import Background
 from devenv.model import labels
 from devenv.model.machine import Machine
 from devenv.model.project import Ready, Service
+from devenv.telling import Event
 from devenv.workspace import Scaled, Workspace
 from tests import projects
 

@@ -12,10 +12,10 @@ from devenv.commands import names
 from devenv.engine.memory import MemoryEngine, Ran
 from devenv.engine.protocol import Chunk, Command, EngineInfo, SeenImage
 from devenv.entry import Entry, caddyfile, making
-from devenv.environment import Event, Remark
 from devenv.model import labels
 from devenv.model.blueprint import Container, Port
 from devenv.model.machine import Machine
+from devenv.telling import Event, Remark
 from tests import ports, projects
 
 IMAGE = SeenImage("sha256:app", "sha256:app", {})
