@@ -63,6 +63,14 @@ def is_manifest(entry: dict[str, Any]) -> bool:
     return any(digest.endswith(f"@{entry['Id']}") for digest in entry.get("RepoDigests") or ())
 
 
+def is_hollow(entry: dict[str, Any]) -> bool:
+    """Whether only the manifest of an image is there.
+
+    So it is in a containerd store after a pull, when an image that was loaded has the same layers in another form.
+    """
+    return is_manifest(entry) and not (entry.get("Os") or (entry.get("RootFS") or {}).get("Layers"))
+
+
 def _from_export(image: str, export: Iterator[bytes]) -> str:
     """Read the export until it has shown the way from the image's id to its configuration."""
     import tarfile

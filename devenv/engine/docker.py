@@ -117,7 +117,7 @@ class DockerEngine:
 
     def image(self, reference: str) -> SeenImage | None:
         entry = self._entry(reference)
-        if entry is None:
+        if entry is None or digests.is_hollow(entry):
             return None
         found = self._digests.find(entry, lambda: self.save(reference))
         layers = (entry.get("RootFS") or {}).get("Layers") or ()

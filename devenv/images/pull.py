@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from devenv import reference
 from devenv.engine import transfers
@@ -93,7 +94,36 @@ def attempt(
                 report(Progress(short, "waiting for the rate limit to end", 0, None, "steps"))
             sleep(pause)
         else:
+            if engine.image(name) is None:
+                _send(source, name, engine, registry, report)
             return
+
+
+def _send(source: Reference, name: str, engine: Engine, registry: Registry, report: Report) -> None:
+    """Fetch an image here and load it into an engine that has pulled it and does not have all of it.
+
+    Raises:
+        ImageError: The registry does not give it, or it cannot be read.
+        EngineError: The engine refused.
+    """
+    import tempfile
+
+    from devenv.images import pack, saved
+
+    subject = transfers.short_name(str(source))
+    found = registry.manifest(source)
+    if found is None:
+        raise ImageError(f"`{source}` is no longer in its registry")
+    try:
+        parts = [
+            (str(one["digest"]), int(one["size"])) for one in (found.document["config"], *found.document["layers"])
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ImageError(f"`{source}` is no image of layers") from error
+    config, *layers = [registry.blob(source, digest, size, subject) for digest, size in parts]
+    with tempfile.TemporaryDirectory(prefix="devenv-layers-", dir=config.parent) as place:
+        plain = [saved.plain(path, Path(place) / str(number)) for number, path in enumerate(layers)]
+        pack.load(engine, config.read_bytes(), plain, name, report)
 
 
 def check(engine: Engine, name: str, config: str, source: str) -> None:

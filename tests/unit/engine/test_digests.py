@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from devenv.engine.digests import Memory
+from devenv.engine.digests import Memory, is_hollow
 from devenv.errors import EngineError
 
 CONFIG = b'{"os": "linux"}'
@@ -102,3 +102,17 @@ def test_a_broken_memory_is_read_anew(tmp_path: Path) -> None:
 def test_an_export_without_the_manifest_is_an_error() -> None:
     with pytest.raises(EngineError, match=digest(MANIFEST)):
         Memory().find(on_containerd(digest(MANIFEST)), lambda: exported(CONFIG))
+
+
+@pytest.mark.parametrize(
+    ("entry", "hollow"),
+    [
+        ({"Os": "linux", "RootFS": {"Layers": ["sha256:1"]}}, False),
+        ({"Os": "linux", "RootFS": {}}, False),
+        ({"Os": "", "RootFS": {}}, True),
+        ({}, True),
+    ],
+)
+def test_an_image_that_is_a_manifest_alone_is_told_from_a_whole_one(entry: dict[str, Any], hollow: bool) -> None:
+    assert is_hollow(on_containerd("sha256:1") | entry) is hollow
+    assert not is_hollow({"Id": "sha256:1"} | entry)

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +17,12 @@ from devenv.errors import EngineError, EngineUnreachable, ImageError
 from devenv.images import pull
 from devenv.images.registry import Registry
 from devenv.images.registry.failures import Limited
+from devenv.images.registry.manifest import Manifest
 from devenv.model.machine import Login, Machine
 from devenv.model.pins import RegistryPin
 from devenv.model.progress import Report, silence
 from devenv.reference import Reference
-from tests import projects
+from tests import engines, projects
 
 PIN = projects.image("docker.io/library/redis:8")
 REDIS = f"docker.io/library/redis@{PIN.manifest}"
@@ -229,6 +234,54 @@ def test_an_engine_that_has_nothing_after_a_pull_is_told() -> None:
     engine = MemoryEngine()
     with pytest.raises(ImageError, match=r"^`redis` gave nothing where"):
         pull.check(engine, NAME, PIN.config, "redis")
+
+
+class Hollow(Refusing):
+    """An engine that has nothing of an image after it has pulled it."""
+
+    def pull(self, source: str, name: str, *, login: Login | None, report: Report, config: str | None = None) -> None:
+        self.asked.append((source, config, login))
+
+
+class Giving(Limiting):
+    """A registry that gives an image of one layer, compressed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(None, [], {})
+        layer = engines.tar({"hello": b"hi"})
+        diff = f"sha256:{hashlib.sha256(layer).hexdigest()}"
+        self.content = json.dumps({"rootfs": {"diff_ids": [diff]}, "config": {}}).encode()
+        self.config_digest = f"sha256:{hashlib.sha256(self.content).hexdigest()}"
+        self.files = {self.config_digest: folder / "config", "sha256:layer": folder / "layer"}
+        self.files[self.config_digest].write_bytes(self.content)
+        self.files["sha256:layer"].write_bytes(gzip.compress(layer))
+        described = {"config": {"digest": self.config_digest, "size": len(self.content)}}
+        self.document: dict[str, object] = described | {"layers": [{"digest": "sha256:layer", "size": 1}]}
+
+    def manifest(self, wanted: Reference) -> Manifest | None:
+        return Manifest(wanted.digest or "", "", self.document, b"") if self.document else None
+
+    def blob(self, wanted: Reference, digest: str, size: int, subject: str) -> Path:
+        assert (wanted.digest, subject) == (PIN.manifest, "redis")
+        return self.files[digest]
+
+
+def test_an_image_of_which_an_engine_keeps_only_a_part_is_fetched_here_and_loaded(tmp_path: Path) -> None:
+    engine, registry = Hollow({}), Giving(tmp_path)
+    pin = replace(PIN, config=registry.config_digest)
+    pull.fetch(pin, NAME, engine=engine, registry=registry, report=silence)
+    assert engine.images[NAME].config_digest == registry.config_digest
+    assert engine.sources == [REDIS]
+
+
+@pytest.mark.parametrize(
+    ("document", "message"), [({}, "is no longer in its registry"), ({"layers": [1]}, "is no image of layers")]
+)
+def test_what_cannot_be_fetched_either_is_told(tmp_path: Path, document: dict[str, object], message: str) -> None:
+    registry = Giving(tmp_path)
+    registry.document = document
+    with pytest.raises(ImageError, match=message):
+        pull.fetch(PIN, NAME, engine=Hollow({}), registry=registry, report=silence)
 
 
 def test_the_right_image_is_kept() -> None:
