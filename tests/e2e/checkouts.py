@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests import ports
 
 ROOT = Path(__file__).parents[2]
@@ -141,6 +143,20 @@ def write_small(folder: Path, name: str, port: int, *, text: str = SMALL) -> Non
     (folder / "devenv.toml").write_text(text.format(name=name, port=port))
     (folder / "server.pl").write_text(SERVER)
     (folder / "greeting.txt").write_text("hello")
+
+
+def is_second_run(request: pytest.FixtureRequest) -> bool:
+    """Whether a test has failed and is run once more."""
+    return getattr(request.node, "execution_count", 1) > 1
+
+
+def begin_anew(checkout: Checkout, text: str) -> None:
+    """Let a small project that tests share be as it was at first, but for its lockfile, and down."""
+    lock = (checkout.folder / "devenv.lock").read_bytes()
+    checkout.run("down", "--volumes", "--force")
+    shutil.rmtree(checkout.folder)
+    write_small(checkout.folder, checkout.name, checkout.port, text=text)
+    (checkout.folder / "devenv.lock").write_bytes(lock)
 
 
 def in_mode(mode: str, text: str = SMALL) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,16 +68,17 @@ def put(checkout: Checkout, text: str) -> Path:
 
 
 def test_a_commit_waits_for_the_hooks_and_keeps_what_is_not_staged(shop: Checkout) -> None:
-    file = put(shop, "\tone\n2\n3\n4\n")
+    word = uuid.uuid4().hex  # what is run once more after a failure has something to commit again
+    file = put(shop, f"\t{word}\n2\n3\n4\n")
     git(shop, "add", ".")
-    put(shop, "\tone\n2\n3\n4\nnot staged\n")
+    put(shop, f"\t{word}\n2\n3\n4\nnot staged\n")
     stopped = git(shop, "commit", "-m", "1", check=False)
     assert stopped.returncode == 1
-    assert file.read_text() == "  one\n2\n3\n4\nnot staged\n"
+    assert file.read_text() == f"  {word}\n2\n3\n4\nnot staged\n"
     assert "changed: a.py" in stopped.stderr
     git(shop, "add", ".")
     git(shop, "commit", "-m", "1")
-    assert git(shop, "show", "HEAD:a.py").stdout == "  one\n2\n3\n4\nnot staged\n"
+    assert git(shop, "show", "HEAD:a.py").stdout == f"  {word}\n2\n3\n4\nnot staged\n"
 
 
 def test_a_run_that_is_killed_leaves_everything_as_it_was(shop: Checkout) -> None:

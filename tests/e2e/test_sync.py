@@ -60,12 +60,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 @pytest.fixture(autouse=True)
 def from_the_beginning(request: pytest.FixtureRequest, up: Checkout) -> None:
     """Before a test that failed is run again: what its first run left would fail it once more."""
-    if getattr(request.node, "execution_count", 1) > 1:
-        up.run("down", "--volumes", "--force")
-        shutil.move(up.folder / "devenv.lock", up.folder.parent)
-        shutil.rmtree(up.folder)
-        checkouts.write_small(up.folder, up.name, up.port, text=TEXT)
-        shutil.move(up.folder.parent / "devenv.lock", up.folder)
+    if checkouts.is_second_run(request):
+        checkouts.begin_anew(up, TEXT)
         up.run("up", "-d")
 
 
