@@ -45,11 +45,6 @@ def find(folder: Path, manifest: Manifest, entries: Catalog) -> Start | None:
     return None
 
 
-def names(run: str) -> list[str]:
-    """What a run command leaves to be filled in."""
-    return re.findall(r"\{(\w+)\}", run)
-
-
 def _is_used(entry: FrameworkEntry, folder: Path, manifest: Manifest) -> bool:
     if not (entry.packages or entry.files):
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -62,8 +61,3 @@ def _unquoted(raw: str) -> str:
     if raw[:1] in ("'", '"') and raw[:1] in raw[1:]:
         return raw[1 : raw.index(raw[0], 1)]
     return re.split(r"\s+#", raw, maxsplit=1)[0].strip()
-
-
-def without(values: Mapping[str, str], names: set[str]) -> dict[str, str]:
-    """The variables but for some."""
-    return {name: value for name, value in values.items() if name not in names}

@@ -150,24 +150,14 @@ def draft(folder: Path, name: str) -> Iterator[Draft]:
     """
     refuse_taken(folder, name)
     place = folder / FOLDER
-    with files.named(place):
-        files.write(folder / ".devenv" / ".gitignore", render.IGNORED)
-        place.mkdir(parents=True, exist_ok=True)
-        path, held = _begin(place, name)
+    with files.named(place), _begun(folder, name) as path:
+        yield Draft(path)
         try:
-            yield Draft(path)
-            try:
-                path.rename(place / name)
-            except OSError:
-                refuse_taken(folder, name)
-                raise
-            _flush(place)
-        finally:
-            try:
-                if path.exists():
-                    shutil.rmtree(path, ignore_errors=True)
-            finally:
-                os.close(held)
+            path.rename(place / name)
+        except OSError:
+            refuse_taken(folder, name)
+            raise
+        _flush(place)
 
 
 @contextmanager
@@ -177,13 +167,20 @@ def passing(folder: Path, name: str) -> Iterator[Draft]:
     Raises:
         DevenvError: The disk is full, or the folder is not writable.
     """
+    with _begun(folder, name) as path:
+        yield Draft(path)
+
+
+@contextmanager
+def _begun(folder: Path, name: str) -> Iterator[Path]:
+    """A folder to write a snapshot in, gone afterwards unless it has another name by then."""
     place = folder / FOLDER
     with files.named(place):
         files.write(folder / ".devenv" / ".gitignore", render.IGNORED)
         place.mkdir(parents=True, exist_ok=True)
         path, held = _begin(place, name)
     try:
-        yield Draft(path)
+        yield path
     finally:
         try:
             shutil.rmtree(path, ignore_errors=True)

@@ -55,21 +55,19 @@ def nothing(stage: str, *, as_json: bool) -> None:
 
 def installed(found: InstallResult, *, as_json: bool) -> None:
     """Where the scripts are."""
-    if as_json:
-        screen.give_json(asdict(found))
-        return
-    for path in found.scripts:
-        screen.say(f"{screen.paint('✓', 'green')} wrote {screen.safe(path)}")
-    if not found.scripts:
-        screen.say("the project has no hooks: add `[hooks.NAME]` to devenv.toml")
+    _scripts(found, "wrote", "the project has no hooks: add `[hooks.NAME]` to devenv.toml", as_json=as_json)
 
 
 def uninstalled(found: InstallResult, *, as_json: bool) -> None:
     """Which scripts are gone."""
+    _scripts(found, "took out", "there were none of devenv's", as_json=as_json)
+
+
+def _scripts(found: InstallResult, done: str, none: str, *, as_json: bool) -> None:
     if as_json:
         screen.give_json(asdict(found))
         return
     for path in found.scripts:
-        screen.say(f"{screen.paint('✓', 'green')} took out {screen.safe(path)}")
+        screen.say(f"{screen.paint('✓', 'green')} {done} {screen.safe(path)}")
     if not found.scripts:
-        screen.say("there were none of devenv's")
+        screen.say(none)

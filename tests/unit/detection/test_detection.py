@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from devenv import config, detection
-from devenv.detection import draft, frameworks, manifests, variables
+from devenv.detection import draft, manifests, variables
 from devenv.model.project import Origin
 from tests import newcomers, projects
 
@@ -271,7 +272,7 @@ def test_every_framework_of_the_catalog_is_right_and_of_a_stack_that_there_is() 
         catalog.validate(FrameworkEntry, toml.read(path, name=path.name))
         entry = projects.CATALOG.framework(name)
         assert entry.stack in projects.CATALOG.names("stack")
-        assert set(frameworks.names(entry.run)) <= {"port", "module", "object", "main", "folder"}
+        assert set(re.findall(r"\{(\w+)\}", entry.run)) <= {"port", "module", "object", "main", "folder"}
 
 
 def test_the_name_is_a_label_made_of_the_folder_s(tmp_path: Path) -> None:
