@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 # From the bottom up: a module imports its own layer and lower ones.
 LAYERS = (
-    ("errors", "files", "values"),
+    ("errors", "files", "values", "veil"),
     ("dockerfile", "model", "patterns", "reference", "toml", "worktree"),
     ("config", "catalog", "lockfile"),
     ("blueprint", "render", "plan"),
@@ -44,7 +44,18 @@ LAYERS = (
             "performing",
             "telling",
         ),
-        *("pinning", "reporting", "running", "secrets", "seeds", "snapshots", "supply", "upgrades", "verifying"),
+        *(
+            "pinning",
+            "reporting",
+            "running",
+            "secrets",
+            "seeds",
+            "snapshots",
+            "supply",
+            "upgrades",
+            "vault",
+            "verifying",
+        ),
         "workspace",
     ),
     ("commands",),
@@ -56,6 +67,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "certifi": ("devenv.images",),
     "docker": ("devenv.engine.docker", "devenv.engine.credentials"),
     "jinja2": ("devenv.render",),
+    "keyring": ("devenv.vault",),
     "platformdirs": ("devenv.config",),
     "pydantic": ("devenv.catalog",),
     "pydantic_core": ("devenv.config",),
