@@ -30,11 +30,14 @@ def read(root: Path, path: str) -> str | None:
         return None
     except OSError as error:
         raise _unreadable(path, error) from error
-    with os.fdopen(descriptor, "rb") as file:
-        seen = os.fstat(file.fileno())
+    try:
+        seen = os.fstat(descriptor)
         if not stat.S_ISREG(seen.st_mode) or seen.st_size > LARGEST:
             raise DevenvError(f"`{path}` is no file of variables", hint="remove it")
-        content = file.read()
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            content = file.read()
+    finally:
+        os.close(descriptor)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
