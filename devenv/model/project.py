@@ -268,6 +268,13 @@ class Project:
     balancer: Service | None = None
 
     @property
+    def reaches(self) -> bool:
+        """Whether any app or service asks for something beyond its own container."""
+        return any(app.reach != NO_REACH for app in self.apps) or any(
+            service.reach != NO_REACH for service in self.services
+        )
+
+    @property
     def pinned(self) -> tuple[Service, ...]:
         """The services, and the one that comes by itself."""
         return self.services if self.balancer is None else (*self.services, self.balancer)
