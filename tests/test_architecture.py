@@ -52,6 +52,7 @@ LAYERS = (
             "seeds",
             "snapshots",
             "supply",
+            "trust",
             "upgrades",
             "vault",
             "verifying",

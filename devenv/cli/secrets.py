@@ -55,7 +55,7 @@ def set_(
 
 @app.command("unset")
 def unset(context: typer.Context, name: Name, as_json: Json = False) -> None:
-    """Forget the value that is kept of a secret, and that the project may read this machine's."""
+    """Forget the value that is kept of a secret."""
     from devenv.commands import secrets
     from devenv.ui import secrets as shown
 

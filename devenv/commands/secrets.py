@@ -64,7 +64,7 @@ class Named:
 
 def listed(project: Workspace) -> ListResult:
     """Say of every secret whether it has a value, and from where."""
-    asked = {one.name for one in vault.asks(project)}
+    asked = {one.name for one in vault.unasked(project)}
     return ListResult(tuple(_row(project, one, allowed=one.secret.name not in asked) for one in vault.look(project)))
 
 
@@ -85,7 +85,7 @@ def keep(project: Workspace, name: str, value: str | bytes, *, in_keyring: bool)
 
 
 def forget(project: Workspace, name: str) -> Named:
-    """Take a value away that is kept, and the leave to read others."""
+    """Take a value away that is kept."""
     return Named((name,) if vault.forget(project, name) else ())
 
 

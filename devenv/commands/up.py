@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from devenv import addresses, entry, environment, identity, lockfile, pinning, workspace
+from devenv import addresses, entry, environment, identity, lockfile, pinning, trust, workspace
 from devenv.addresses import Address
 from devenv.engine.protocol import Engine
 from devenv.errors import DevenvError, LockfileError
@@ -60,11 +60,13 @@ def run(
         origin: What services are to begin with.
 
     Raises:
+        Unconsented: The project asks for what nobody has allowed; nothing was begun.
         Problems: Secrets that people have to bring are missing.
         LockfileError: It is missing and `frozen`, or it does not cover the project.
         NotReady: An app or service did not come up; the others stay.
     """
-    if project.project.secrets and not dry_run:
+    if not dry_run:
+        trust.require(project)
         _collect(project)
     architecture = engine.info.architecture
     locked = _lock(project, architecture, tell, frozen=frozen)
@@ -96,9 +98,11 @@ def run(
 
 
 def _collect(project: Workspace) -> None:
-    from devenv import vault
+    """Find the secrets that people bring, to be what containers are given."""
+    if project.project.secrets:
+        from devenv import vault
 
-    vault.collect(project)
+        vault.collect(project)
 
 
 def _held(client: Client) -> Iterator[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
-from devenv import config, veil
+from devenv import config, trust, veil
+from devenv.blueprint import hashing
+from devenv.config import findings
 from devenv.errors import DevenvError, Problems, UsageError
 from devenv.model.project import App, Project, Secret
+from devenv.trust import Ask
 from devenv.values import dataclass
 from devenv.vault import given, sources, store
 from devenv.vault.store import Kept
@@ -60,9 +63,9 @@ def look(project: Workspace, environ: Mapping[str, str] | None = None) -> tuple[
     secrets = wanted(project.project)
     if not secrets:
         return ()
-    kept = store.read(project.machine, project.folder)
-    found = _quick(project, secrets, kept, os.environ if environ is None else environ)
-    asked = [name for name in kept.allowed if name in found and found[name].source is None]
+    kept, allowed = store.read(project.machine, project.folder), _allowed(project, secrets)
+    found = _quick(project, secrets, kept, allowed, os.environ if environ is None else environ)
+    asked = [name for name in allowed if found[name].source is None]
     told = sources.from_command(project.machine.secret_command, project.project.name, sorted(asked))
     for name, answer in told.items():
         found[name] = _answered(found[name], "command", answer)
@@ -73,12 +76,14 @@ def look(project: Workspace, environ: Mapping[str, str] | None = None) -> tuple[
     return tuple(found.values())
 
 
-def _quick(project: Workspace, secrets: Iterable[Secret], kept: Kept, environ: Mapping[str, str]) -> dict[str, Found]:
+def _quick(
+    project: Workspace, secrets: Iterable[Secret], kept: Kept, allowed: Collection[str], environ: Mapping[str, str]
+) -> dict[str, Found]:
     """What the sources have that cost next to nothing."""
     written = sources.from_file(project.folder)
     found: dict[str, Found] = {}
     for secret in secrets:
-        name, may = secret.name, secret.name in kept.allowed
+        name, may = secret.name, secret.name in allowed
         there = bool(environ.get(name))
         one = Found(secret, is_held=not may and (there or bool(project.machine.secret_command)))
         if may and there:
@@ -155,10 +160,31 @@ def _problem(project: Workspace, found: Found) -> DevenvError:
 # --- what people say ---
 
 
-def asks(project: Workspace) -> tuple[Secret, ...]:
-    """The secrets that the project may not read from this machine's variables, nor by the user's command, as yet."""
+def asks(project: Workspace) -> Iterator[Ask]:
+    """What there has to be consent to before it is done: that the project reads a secret of this machine."""
+    for secret in wanted(project.project):
+        apps = [app.name for app in project.project.apps if gets(app, secret)]
+        who = findings.listed(apps, "and")
+        words = f"{who} read{'s' if len(apps) == 1 else ''} the secret `{secret.name}` of this machine, if it has one"
+        keys = ("secrets", secret.name)
+        yield Ask("secret", apps[0], words, keys, _mark(secret))
+
+
+def _mark(secret: Secret) -> str:
+    """A name that is asked for goes on to be allowed, whatever else is said of it."""
+    return hashing.of(["secret", secret.name])
+
+
+def _allowed(project: Workspace, secrets: Iterable[Secret]) -> frozenset[str]:
+    """Names that may be read from this machine's variables, and by the user's command."""
+    marks = trust.marks(project)
+    return frozenset(one.name for one in secrets if _mark(one) in marks)
+
+
+def unasked(project: Workspace) -> tuple[Secret, ...]:
+    """The secrets that the project may not read from this machine as yet."""
     secrets = wanted(project.project)
-    allowed = store.read(project.machine, project.folder).allowed if secrets else ()
+    allowed = _allowed(project, secrets) if secrets else ()
     return tuple(one for one in secrets if one.name not in allowed)
 
 
@@ -168,8 +194,8 @@ def allow(project: Workspace, names: Iterable[str]) -> None:
     Raises:
         UsageError: The project asks for no such secret.
     """
-    chosen = frozenset(_known(project, name) for name in names)
-    store.change(project.machine, project.folder, lambda kept: replace(kept, allowed=kept.allowed | chosen))
+    chosen = {_known(project, name) for name in names}
+    trust.consent(project, [one for one in asks(project) if one.keys[1] in chosen])
 
 
 def keep(project: Workspace, name: str, value: str | bytes, *, in_keyring: bool = False) -> None:
@@ -199,13 +225,13 @@ def _with(kept: Kept, name: str, value: str | None) -> Kept:
 
 
 def forget(project: Workspace, name: str) -> bool:
-    """Take a value away that is kept, and the leave to read others; whether there was anything.
+    """Take a value away that is kept; whether there was any.
 
     Raises:
         UsageError: The project asks for no such secret, and nothing is kept under that name.
     """
     kept = store.read(project.machine, project.folder)
-    there = name in kept.values or name in kept.keyring or name in kept.allowed
+    there = name in kept.values or name in kept.keyring
     if not there:
         _known(project, name)
     if name in kept.keyring:
@@ -219,7 +245,7 @@ def forget(project: Workspace, name: str) -> bool:
 
 def _without(kept: Kept, name: str) -> Kept:
     values = {one: text for one, text in kept.values.items() if one != name}
-    return Kept(values, kept.keyring - {name}, kept.allowed - {name})
+    return Kept(values, kept.keyring - {name})
 
 
 def has_keyring() -> bool:

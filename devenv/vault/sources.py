@@ -8,10 +8,10 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from devenv import git, toml
+from devenv import git, toml, trust
 from devenv.errors import DevenvError
 from devenv.values import dataclass
-from devenv.vault import disk, dotenv, store
+from devenv.vault import disk, dotenv
 
 FILE = ".devenv/secrets.env"
 LONGEST = 64 * 1024
@@ -66,7 +66,7 @@ def from_file(root: Path) -> dict[str, str]:
     Raises:
         DevenvError: Git tracks it, it is a link, or it cannot be read.
     """
-    for folder in dict.fromkeys((root, store.whose(root))):
+    for folder in dict.fromkeys((root, trust.repository(root))):
         text = disk.read(folder, FILE)
         if text is not None:
             if git.tracked(folder, FILE):
@@ -126,7 +126,7 @@ def out_of_keyring(root: Path, name: str) -> None:
 
 
 def _entry(root: Path) -> str:
-    return f"devenv {store.whose(root)}"
+    return f"devenv {trust.repository(root)}"
 
 
 def _words(error: Any) -> str:

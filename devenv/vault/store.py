@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
 
-from devenv import files, worktree
+from devenv import files, trust
 from devenv.errors import DevenvError
 from devenv.model.machine import Machine
 from devenv.values import dataclass
@@ -25,34 +25,10 @@ class Kept:
     Args:
         values: By name.
         keyring: Names whose values the system's keyring has.
-        allowed: Names that may be read from this machine's variables and by the user's command.
     """
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     keyring: frozenset[str] = frozenset()
-    allowed: frozenset[str] = frozenset()
-
-
-def whose(folder: Path) -> Path:
-    """The folder that a project goes by on this machine, the same for all worktrees of a repository.
-
-    It is nothing that the project's own files can say: a name could be another project's. So a worktree counts as one
-    only where the repository knows it too.
-    """
-    here = folder.resolve()
-    linked = worktree.linked(here)
-    if linked is None or not _is_mutual(linked.folder):
-        return here
-    return (linked.main / here.relative_to(linked.folder)).resolve()
-
-
-def _is_mutual(root: Path) -> bool:
-    place = root / (worktree.pointer(root / ".git", "gitdir:") or "")
-    back = worktree.pointer(place / "gitdir", "")
-    try:
-        return back is not None and (place / back).samefile(root / ".git")
-    except OSError:
-        return False
 
 
 def read(machine: Machine, folder: Path) -> Kept:
@@ -65,7 +41,7 @@ def read(machine: Machine, folder: Path) -> Kept:
     try:
         told = json.loads(path.read_bytes())
         values = {str(name): str(value) for name, value in told["values"].items()}
-        return Kept(values, frozenset(map(str, told["keyring"])), frozenset(map(str, told["allowed"])))
+        return Kept(values, frozenset(map(str, told["keyring"])))
     except FileNotFoundError:
         return Kept()
     except OSError as error:
@@ -89,16 +65,15 @@ def change(machine: Machine, folder: Path, edit: Callable[[Kept], Kept]) -> None
         if after == before:
             return
         told = {
-            "folder": str(whose(folder)),
+            "folder": str(trust.repository(folder)),
             "values": dict(after.values),
             "keyring": sorted(after.keyring),
-            "allowed": sorted(after.allowed),
         }
         files.write(_path(machine, folder), json.dumps(told, indent=1) + "\n", mode=0o600)
 
 
 def _path(machine: Machine, folder: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(whose(folder))).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(trust.repository(folder))).hexdigest()[:16]
     return machine.state / PLACE / f"{name}.json"
 
 

@@ -16,6 +16,7 @@ from devenv import veil
 from devenv.errors import DevenvError
 from devenv.ui import errors
 from tests.cli import command_line
+from tests.cli.command_line import Ran
 from tests.e2e.checkouts import until
 
 CANARY = "canary-7b2e"
@@ -33,33 +34,39 @@ required = false
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    (tmp_path / "devenv.toml").write_text(TEXT)
-    return tmp_path
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "devenv.toml").write_text(TEXT)
+    return folder
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> Ran:
+    return command_line.run(folder, "secrets", *arguments, DEVENV_STATE=str(folder.parent / "state"), **variables)
 
 
 def piped(folder: Path, value: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    environ = os.environ | {"PYTHONPATH": str(command_line.ROOT), "DEVENV_STATE": str(folder / ".home" / "state")}
+    environ = os.environ | {"PYTHONPATH": str(command_line.ROOT), "DEVENV_STATE": str(folder.parent / "state")}
     command = [sys.executable, "-m", "devenv", "secrets", *arguments]
     return subprocess.run(command, cwd=folder, env=environ, input=value, capture_output=True)
 
 
 def test_a_value_comes_in_by_a_pipe_and_the_list_says_from_where(shop: Path) -> None:
-    before = command_line.run(shop, "secrets", "list", "--json", TOKEN=CANARY)
+    before = run(shop, "list", "--json", TOKEN=CANARY)
     row = json.loads(before.out)["secrets"][0]
     assert (before.code, json.loads(before.out)["complete"], row["source"], row["allowed"]) == (1, False, None, False)
     assert row["note"] == "`devenv secrets allow TOKEN` lets the project read this machine's"
     done = piped(shop, CANARY.encode(), "set", "TOKEN")
     assert (done.returncode, CANARY.encode() in done.stdout + done.stderr) == (0, False)
-    after = command_line.run(shop, "secrets", "list")
+    after = run(shop, "list")
     assert after.code == 0
     assert "kept by devenv" in after.out
     assert CANARY not in after.out + after.err + before.out + before.err
-    assert json.loads(command_line.run(shop, "secrets", "unset", "TOKEN", "--json").out) == {"names": ["TOKEN"]}
-    assert command_line.run(shop, "secrets", "list").code == 1
+    assert json.loads(run(shop, "unset", "TOKEN", "--json").out) == {"names": ["TOKEN"]}
+    assert run(shop, "list").code == 1
 
 
 def test_what_goes_before_a_kept_value_is_told(shop: Path) -> None:
-    assert command_line.run(shop, "secrets", "allow").code == 0
+    assert run(shop, "allow").code == 0
     (shop / ".devenv").mkdir(exist_ok=True)
     (shop / ".devenv" / "secrets.env").write_text("TOKEN=other\n")
     assert b"comes from .devenv/secrets.env, which goes before" in piped(shop, b"x", "set", "TOKEN").stderr
@@ -90,7 +97,7 @@ def test_a_question_on_a_terminal_shows_what_it_is_about_and_not_what_is_typed(s
     code = "from devenv.cli import secrets, session\nsecrets.ask(session.workspace(session.Options()))"
     ours, theirs = pty.openpty()
     environ = os.environ | {
-        "PYTHONPATH": str(command_line.ROOT), "DEVENV_STATE": str(shop / ".home" / "state"), "TOKEN": "mine",
+        "PYTHONPATH": str(command_line.ROOT), "DEVENV_STATE": str(shop.parent / "state"), "TOKEN": "mine",
     }  # fmt: skip
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=shop, env=environ, stdin=theirs, stdout=theirs, stderr=theirs,
@@ -107,7 +114,7 @@ def test_a_question_on_a_terminal_shows_what_it_is_about_and_not_what_is_typed(s
     assert b"The token" in seen
     assert b"https://example.com/token" in seen
     assert CANARY.encode() not in seen
-    assert "kept by devenv" in command_line.run(shop, "secrets", "list").out
+    assert "kept by devenv" in run(shop, "list").out
 
 
 def _until(terminal: int, word: bytes) -> bytes:

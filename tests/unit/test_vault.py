@@ -164,9 +164,9 @@ def test_the_users_command_is_not_run_for_a_name_unasked(tmp_path: Path) -> None
 
 def test_leave_is_given_by_name_and_a_new_name_asks_again(tmp_path: Path) -> None:
     opened = shop(tmp_path / "p", Secret("A"), Secret("B"))
-    assert [one.name for one in vault.asks(opened)] == ["A", "B"]
+    assert [one.name for one in vault.unasked(opened)] == ["A", "B"]
     vault.allow(opened, ["A"])
-    assert [one.name for one in vault.asks(opened)] == ["B"]
+    assert [one.name for one in vault.unasked(opened)] == ["B"]
     assert [one.source for one in vault.look(opened, {"A": "a", "B": "b"})] == ["variable", None]
     with pytest.raises(UsageError):
         vault.allow(opened, ["C"])
