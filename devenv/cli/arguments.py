@@ -557,7 +557,16 @@ def doctor(
     from devenv.ui import results
 
     given: Options = context.obj
-    found = doctor_command.run(session.machine(), os.environ, Path.home(), flag=given.engine, fix=fix, say=screen.say)
+    found = doctor_command.run(
+        session.machine(),
+        os.environ,
+        Path.home(),
+        flag=given.engine,
+        fix=fix,
+        say=screen.say,
+        project=session.any_workspace(given),
+        connect=lambda: session.engine(given),
+    )
     results.doctor(found, as_json=as_json)
     raise typer.Exit(0 if found.healthy else 1)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv.errors import EngineUnreachable
+from devenv.errors import DevenvError, EngineUnreachable
 from devenv.ui import screen
 from devenv.values import dataclass
 
@@ -48,6 +48,14 @@ def workspace(given: Options) -> Workspace:
     from devenv import workspace
 
     return workspace.load(given.folder.absolute(), machine(), profile=given.profile)
+
+
+def any_workspace(given: Options) -> Workspace | None:
+    """The project, if there is one here that can be read; for commands that do without."""
+    try:
+        return workspace(given)
+    except DevenvError:
+        return None
 
 
 def claimed(

@@ -141,8 +141,17 @@ def restarted(world: World) -> None:
 
 
 def test_nothing_that_is_shown_or_stored_has_them(world: World) -> None:
-    words = ("up --json -d", "status --json", "diff --json", "up --dry-run --json", "render --stdout", "report", "logs")
-    words += ("secrets list --json", "trust --json")
+    words = (
+        "up --json -d",
+        "status --json",
+        "diff --json",
+        "up --dry-run --json",
+        "render --stdout",
+        "report",
+        "logs",
+        "secrets list --json",
+        "trust --json",
+    )
     said = {one: world.checkout.run(*one.split(), check=False) for one in words}
     assert '"/etc/devenv/secrets/PGPASSWORD"' in said["render --stdout"].out
     found = {name: one.out + one.err for name, one in said.items()}
