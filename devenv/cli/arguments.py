@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from devenv import __version__
 from devenv.cli import beginning, hooks, instances, names, scaling, secrets, session, snapshots, trusting, verbs
 from devenv.cli.session import Options
-from devenv.errors import UsageError
+from devenv.errors import DevenvError, UsageError
 from devenv.ui import parameters, screen
 
 if TYPE_CHECKING:
@@ -455,12 +455,19 @@ def diff(
 def report(context: typer.Context) -> None:
     """Print what this machine and environment are, as JSON.
 
-    It is for `devenv diff --with` and for issues, and holds nothing secret.
+    It is for `devenv diff --with` and for issues, and holds nothing secret. It also works where there is no project and
+    no engine.
     """
+    from devenv.commands import doctor as doctor_command
     from devenv.commands import report as report_command
 
-    made = report_command.run(session.workspace(context.obj), session.engine(context.obj))
-    screen.give_json(asdict(made))
+    given, machine, troubles = context.obj, session.machine(), list[DevenvError]()
+    project = session.tried(lambda: session.workspace(given), troubles)
+    engine = session.tried(lambda: session.engine(given), troubles)
+    connect = None if engine is None else lambda: engine
+    found = doctor_command.run(machine, os.environ, Path.home(), flag=given.engine, project=project, connect=connect)
+    made = report_command.run(project, engine, machine, found.findings, troubles)
+    screen.give_json(made.data(Path.home()))
 
 
 @app.command()
@@ -564,7 +571,7 @@ def doctor(
         flag=given.engine,
         fix=fix,
         say=screen.say,
-        project=session.any_workspace(given),
+        project=session.tried(lambda: session.workspace(given), []),
         connect=lambda: session.engine(given),
     )
     results.doctor(found, as_json=as_json)

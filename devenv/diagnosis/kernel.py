@@ -17,6 +17,7 @@ WATCHES = 524288
 INSTANCES = 512
 FEW_WATCHES = 65536
 FEW_INSTANCES = 128
+_MOST_FOLDERS = 50_000
 _SHARE = 4
 """So many times a project's folders there ought to be: editors and servers watch, too."""
 
@@ -32,7 +33,7 @@ def findings(host: Host, folder: Path | None) -> Iterator[Finding]:
         return
     needed = FEW_WATCHES
     if folder is not None:
-        needed = max(needed, host.folders(folder, WATCHES) * _SHARE)
+        needed = max(needed, host.folders(folder, _MOST_FOLDERS) * _SHARE)
     words = f"{watches} folders can be watched for changes (inotify), by {instances} programs"
     if watches >= needed and instances >= FEW_INSTANCES:
         yield Finding("inotify", "ok", words)
