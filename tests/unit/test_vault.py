@@ -176,7 +176,7 @@ def test_consent_to_all_that_is_asked_for_is_leave_to_read_and_its_absence_stops
     opened = shop(tmp_path / "p", Secret("TOKEN"), Secret("NOWHERE", apps=()))
     (ask,) = trust.unconsented(opened)
     assert (ask.kind, ask.given, ask.where and ask.where.line) == ("secret", False, 1)
-    assert ask.words == "`web` reads the secret `TOKEN` of this machine, if it has one"
+    assert ask.words == ("`web` reads this machine's `TOKEN`: its variable, or what your command for secrets prints")
     trust.require(opened)
     trust.consent(opened)
     assert found(opened, TOKEN="v") == ("variable", "v")
