@@ -386,6 +386,15 @@ def test_the_command_is_asked_for_several_and_runs_outside_the_project(tmp_path:
     assert [one.value for one in vault.look(opened, {})] == [f"value of {name}" for name in names]
 
 
+def test_the_command_is_asked_once_for_what_it_gave_and_again_for_what_it_did_not(tmp_path: Path) -> None:
+    script = f"echo x >>{tmp_path}/$0; [ $0 = A ] || [ $(wc -l <{tmp_path}/$0) -gt 1 ] && echo value"
+    opened = shop(tmp_path / "p", Secret("A"), Secret("B"), secret_command=("/bin/sh", "-c", script, "{name}"))
+    vault.allow(opened, ["A", "B"])
+    told = [[one.source for one in vault.look(opened, {})] for _ in range(3)]
+    assert told == [["command", None], ["command", "command"], ["command", "command"]]
+    assert [(tmp_path / name).read_text().count("x") for name in ("A", "B")] == [1, 2]
+
+
 # --- what apps get ---
 
 
