@@ -12,11 +12,14 @@ from devenv.engine.host import Heard, Host
 from devenv.model.machine import Machine
 from devenv.values import dataclass
 
-PATIENCE = 1.5
+PATIENCE = 1.2
 """Seconds for everything out there together, asked at once."""
 NAME = "web.bookshop.localhost"
 ENGINES_DRIFT = 5.0
 OWN_DRIFT = 120.0
+_AUTHORITY = (
+    "if a proxy here shows certificates of its own, name its authority's file: `ca_certificates` in `config.toml`"
+)
 _LOOPBACK = ("127.", "::1")
 
 
@@ -72,7 +75,8 @@ class Asked:
 
 def _reached(place: Place, heard: Heard) -> Finding:
     if heard.why:
-        return Finding(place.name, "warning", f"{place.what} cannot be reached: {heard.why}", place.remedy)
+        remedy = _AUTHORITY if "certificate" in heard.why else place.remedy
+        return Finding(place.name, "warning", f"{place.what} cannot be reached: {heard.why}", remedy)
     return Finding(place.name, "ok", f"{place.what} answers")
 
 
