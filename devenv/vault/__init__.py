@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
-from devenv import config, trust, veil
+from devenv import config, toml, trust, veil
 from devenv.blueprint import hashing
 from devenv.config import findings
 from devenv.errors import DevenvError, Problems, UsageError
@@ -146,7 +146,7 @@ def _object(project: Workspace, lacking: Collection[Found]) -> None:
 
 def _problem(project: Workspace, found: Found) -> DevenvError:
     name = found.secret.name
-    what = ", ".join(filter(None, (found.secret.description, found.secret.url)))
+    what = toml.printable(", ".join(filter(None, (found.secret.description, found.secret.url))), 300)
     message = f"the secret `{name}` has no value{f': {what}' if what else ''}"
     hint = f"run `devenv secrets set {name}`, which asks for it"
     if found.is_held:

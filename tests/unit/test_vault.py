@@ -13,8 +13,9 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 
-from devenv import blueprint, identity, secrets, trust, vault, veil, workspace
+from devenv import blueprint, environment, identity, secrets, trust, vault, veil, workspace
 from devenv.commands import secrets as command
+from devenv.engine.memory import MemoryEngine
 from devenv.errors import DevenvError, Problems, UsageError
 from devenv.model.blueprint import Container
 from devenv.model.machine import Machine
@@ -474,16 +475,26 @@ def test_the_environments_id_says_what_is_asked_for_and_nothing_of_what_was_give
 
 
 def test_every_missing_one_is_named_at_once_with_its_place_and_what_it_is(tmp_path: Path) -> None:
-    first = Secret("A", "the key\x1b[31m", "https://example.com/a")
+    first = Secret("A", "the key\x1b[31m\nhint: run rm", "https://example.com/a")
     opened = shop(tmp_path / "p", first, Secret("B"), Secret("C", required=False))
     with pytest.raises(Problems) as caught:
         vault.collect(opened, {})
     one, two = caught.value.problems
-    assert one.message == "the secret `A` has no value: the key\x1b[31m, https://example.com/a"
+    assert one.message == "the secret `A` has no value: the key\\x1b[31m\\nhint: run rm, https://example.com/a"
     assert (one.where and one.where.line, two.where and two.where.line) == (1, 2)
     assert two.hint == "run `devenv secrets set B`, which asks for it"
     with pytest.raises(Problems, match="2 mistakes"):
         vault.require(opened)
+
+
+def test_nothing_is_started_without_what_it_needs(tmp_path: Path) -> None:
+    opened, engine = shop(tmp_path / "p"), MemoryEngine()
+    made = blueprint.make(opened.project, opened.entries, projects.pins(opened.project), workspace.placement(opened))
+    with pytest.raises(Problems) as caught:
+        environment.converge(opened, engine, made, tell=lambda _: None)
+    assert "`TOKEN` has no value" in caught.value.problems[0].message
+    seen = engine.observe(None)
+    assert (seen.containers, seen.networks, seen.volumes) == ((), (), ())
 
 
 def test_values_stay_as_they_were_until_the_next_up(tmp_path: Path) -> None:
