@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from devenv import balancing, plan, supply, trust
+from devenv import balancing, plan, supply
 from devenv.blueprint.mounts import USERS
 from devenv.engine import apply, passwd, ports, readiness
 from devenv.engine.protocol import Engine, SeenImage
@@ -214,6 +214,8 @@ class Work:
             self._tell(SetupLine(unit, line))
 
     def _start(self, container: Container) -> None:
+        from devenv import trust  # a warm `up` starts nothing
+
         trust.guard(self._workspace, container)
         self._started.add(container.name)
         try:

@@ -108,8 +108,6 @@ def require(project: Workspace) -> None:
         Unconsented: There is none to some of it.
         DevenvError: Something of this machine that a container is to have is not there.
     """
-    if not project.project.reaches:
-        return
     missing = unconsented(project)
     if missing:
         raise Unconsented(project, missing)
