@@ -222,7 +222,7 @@ def _of_units(project: Workspace) -> Iterator[Ask]:
 
 
 _SOURCES: tuple[Callable[[Workspace], Iterator[Ask]], ...] = (_of_units,)
-"""Each tells of other things."""
+"""Each tells of other things; a project that asks for any must be one that `Project.reaches`, for others are let by."""
 
 
 def _of_unit(project: Workspace, unit: App | Service, keys: tuple[str, str], ports: Sequence[int]) -> Iterator[Ask]:
@@ -329,13 +329,24 @@ def _check_there(project: Workspace) -> None:
     """Refuse what is outside and not there: some engines would make an empty folder in its place."""
     for keys, mount in _mounts(project):
         path = _located(project, mount)
-        if str(path) not in ENGINES_OWN and not path.exists():
+        if str(path) not in ENGINES_OWN and not _is_there(path):
             place = config.read(project.folder, profile=project.profile).place
             raise DevenvError(
                 f"`{keys[1]}` is to have `{toml.printable(mount.source)}`, and this machine has no such file or folder",
                 hint="create it, or set another one in `devenv.local.toml`",
                 where=place((*keys, "mounts", mount.target)),
             )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is something; the engine may see what this user may not."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _located(project: Workspace, mount: HostPath) -> Path:
