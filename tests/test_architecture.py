@@ -41,6 +41,7 @@ LAYERS = (
             "limiting",
             "live",
             "merging",
+            "onboarding",
             "performing",
             "telling",
         ),

@@ -1,0 +1,155 @@
+"""The arguments of `devenv onboard`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from devenv.cli import session
+from devenv.ui import screen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from devenv.cli.session import Options
+    from devenv.commands.up import UpResult
+    from devenv.engine.protocol import Engine
+    from devenv.onboarding.arrival import Means, Secret
+    from devenv.telling import Tell
+    from devenv.ui.onboarding import Drawing
+    from devenv.workspace import Workspace
+
+
+def onboard(
+    context: typer.Context,
+    url: Annotated[str | None, typer.Argument(metavar="[GIT-URL]", help="Clone this repository first.")] = None,
+    folder: Annotated[str | None, typer.Argument(help="Where to; default: a folder named like it.")] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Install or start the engine, if that is needed, without asking.")
+    ] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let the project have what it asks for, without asking.")
+    ] = False,
+    opens: Annotated[bool, typer.Option("--open", help="Open the first page in a browser.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print data as JSON.")] = False,
+) -> None:
+    """Go from a repository's address, or its folder, to an environment that answers.
+
+    It clones, sees to the machine, asks for consent and secrets, and starts everything; given again, it goes on
+    where it stopped.
+    """
+    from devenv.commands import onboard as command
+    from devenv.onboarding.arrival import Request
+    from devenv.ui import onboarding as shown
+
+    given: Options = context.obj
+    if url is not None:
+        _hide(url, given.folder.absolute())
+    drawing = shown.Drawing(as_json=as_json)
+    request = Request(
+        start=given.folder.absolute(),
+        machine=session.machine(),
+        url=url,
+        folder=folder,
+        profile=given.profile,
+        repairs=yes,
+        consents=trust,
+        options=_options(given),
+    )
+    means = _means(given, drawing, opens=opens, asks=screen.is_interactive() and not as_json)
+    try:
+        result = command.run(request, means, tell=drawing.tell, hear=drawing.ended)
+    finally:
+        drawing.pause()
+    is_elsewhere = result.folder is not None and not _is_inside(Path.cwd(), result.folder)
+    place = ("-C", str(result.folder)) if is_elsewhere else ()
+    again = shlex.join(("devenv", *request.options, *place, "onboard"))
+    shown.result(result, again=again, is_elsewhere=is_elsewhere, as_json=as_json)
+    if result.problem is not None:
+        raise typer.Exit(result.problem.exit_code)
+
+
+def _hide(url: str, start: Path) -> None:
+    """Forget passwords in an address: who waits for this process is told its command line, as are reports of bugs.
+
+    Raises:
+        UsageError: It is no address.
+    """
+    from devenv.onboarding import repositories
+
+    text = repositories.parse(url, start).text
+    if "://" in url:
+        sys.argv[1:] = [text if one == url else one for one in sys.argv[1:]]
+
+
+def _options(given: Options) -> tuple[str, ...]:
+    profile = ("--profile", given.profile) if given.profile is not None else ()
+    return (*profile, *(("--engine", given.engine) if given.engine is not None else ()))
+
+
+def _is_inside(folder: Path, project: Path) -> bool:
+    return folder.resolve().is_relative_to(project)
+
+
+def _means(given: Options, drawing: Drawing, *, opens: bool, asks: bool) -> Means:
+    from devenv.commands import doctor, hooks
+    from devenv.onboarding.arrival import Means
+    from devenv.ui import onboarding as shown
+
+    def examine(fix: bool) -> Sequence[doctor.Finding]:
+        found = doctor.run(session.machine(), os.environ, Path.home(), flag=given.engine, fix=fix, say=screen.say)
+        return found.findings
+
+    def up(project: Workspace, engine: Engine, tell: Tell) -> UpResult:
+        from devenv.commands import up as command
+
+        return command.run(project, engine, session.background(given, project, engine), tell=tell)
+
+    def ask(question: str) -> bool:
+        drawing.pause()
+        return typer.confirm(question, err=True)
+
+    def enter(secret: Secret) -> str:
+        drawing.pause()
+        return _entered(secret)
+
+    return Means(
+        examine=examine,
+        connect=lambda: session.engine(given),
+        alone=session.locked,
+        up=up,
+        install=hooks.install,
+        unconsented=lambda _: (),
+        consent=lambda _: None,
+        missing=lambda _: (),
+        keep=lambda _project, _name, _value: None,
+        show=shown.asked,
+        ask=ask if asks else None,
+        enter=enter if asks else None,
+        browse=_browse if opens else None,
+    )
+
+
+def _entered(secret: Secret) -> str:
+    if secret.description:
+        screen.say(screen.safe(secret.description))
+    value: str = typer.prompt(secret.name, hide_input=True, err=True)
+    return value
+
+
+def _browse(address: str) -> bool:
+    """Open it where there is a screen; not in CI."""
+    if os.environ.get("CI") or not _has_screen():
+        return False
+    import webbrowser
+
+    return webbrowser.open(address)
+
+
+def _has_screen() -> bool:
+    return sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))

@@ -1,0 +1,110 @@
+"""Draws the way of somebody new to an environment: a line for each stage, and what comes next."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from devenv.model.progress import Progress
+from devenv.ui import errors, progress, screen, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from devenv.commands.onboard import OnboardResult, Passed
+    from devenv.onboarding.arrival import Ask
+    from devenv.telling import Event, Tell
+    from devenv.ui.screen import Colour
+
+_MARKS: dict[str, tuple[str, Colour]] = {
+    "done": ("✓", "green"),
+    "already": ("✓", "green"),
+    "none": ("-", "dim"),
+    "failed": ("✗", "red"),
+}
+_WIDTH = 8
+
+
+class Drawing:
+    """The stages as they go; what is under way is drawn from the first thing told of it until the stage ends."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._stack = ExitStack()
+        self._tell: Tell | None = None
+
+    def tell(self, event: Event) -> None:
+        """Draw what is under way."""
+        if isinstance(event, Progress) and event.unit == "objects" and not screen.is_live():
+            return  # git counts fast; lines of that tell nobody anything
+        if self._tell is None:
+            drawn = progress.drawn(as_json=self._as_json, keeps_steps=False)
+            self._tell = self._stack.enter_context(drawn)
+        self._tell(event)
+
+    def ended(self, stage: Passed) -> None:
+        """Leave a line for the stage."""
+        self.pause()
+        if not self._as_json:
+            screen.say(line(stage))
+
+    def pause(self) -> None:
+        """Draw nothing until there is something to tell: a person is to read or type."""
+        self._stack.close()
+        self._tell = None
+
+
+def line(stage: Passed) -> str:
+    """`✓ images   3 images, 2 built and 1 pulled  48.2 s`."""
+    mark, colour = _MARKS[stage.state]
+    parts = "".join(f", {name} {progress.seconds_text(seconds)}" for name, seconds in stage.parts.items())
+    words = screen.safe(stage.words) + parts
+    time = f"  {progress.seconds_text(stage.seconds)}" if stage.state != "none" else ""
+    if stage.state in ("already", "none"):
+        words = screen.paint(words, "dim")
+    return f"{screen.paint(mark, colour)} {stage.stage:<{_WIDTH}} {words}{time}"
+
+
+def asked(found: Sequence[Ask]) -> None:
+    """What the project asks for."""
+    screen.say("this project asks for what is not its own:")
+    for one in found:
+        screen.say(f"  {screen.paint('!', 'yellow')} {screen.safe(one.text)}")
+
+
+def result(found: OnboardResult, *, again: str, is_elsewhere: bool, as_json: bool) -> None:
+    """How long it took, where it is reached, and three commands; or what is in the way.
+
+    Args:
+        again: The command that goes on.
+        is_elsewhere: Whether the project's folder is not the one where the command was given.
+    """
+    if as_json:
+        _json(found)
+    elif found.problem is not None:
+        screen.say()
+        errors.show(found.problem)
+        if len(found.stages) > 1:
+            screen.say(f"\nthen `{screen.safe(again)}` goes on at `{found.stages[-1].stage}`")
+    else:
+        _ready(found, is_elsewhere)
+
+
+def _json(found: OnboardResult) -> None:
+    problem = found.problem
+    data = {name: value for name, value in asdict(found).items() if name != "problem"}
+    problems = errors.data(problem) if problem is not None else []
+    screen.give_json(data | {"folder": found.folder and str(found.folder), "ready": not problems, "problems": problems})
+
+
+def _ready(found: OnboardResult, is_elsewhere: bool) -> None:
+    idle = all(one.state != "done" for one in found.stages)
+    nothing = "; nothing was left to do" if idle else ""
+    screen.say(f"\n{screen.paint(f'ready in {progress.seconds_text(found.seconds)}', 'bold')}{nothing}")
+    if found.addresses:
+        screen.give(tables.addresses(found.addresses))
+    screen.say(f"\nnext{f', in {screen.safe(str(found.folder))}' if is_elsewhere else ''}:")
+    width = max(len(one.command) for one in found.next)
+    for one in found.next:
+        screen.say(f"  {screen.paint(f'{one.command:<{width}}', 'cyan')}  {screen.paint(one.purpose, 'dim')}")
