@@ -44,7 +44,7 @@ class Address:
 
     Args:
         text: For people and for the clone's own settings: without password, token or query.
-        name: What a folder with it is called.
+        name: What a folder with it is called; empty where the address does not tell.
         key: Equal for two ways to write the same.
         whole: For git alone.
     """
@@ -87,7 +87,7 @@ def parse(text: str, cwd: Path) -> Address:
     if (shell := _SHELL_LIKE.fullmatch(text)) is not None and not (cwd / text).exists():
         return _over_ssh(text, shell, shown)
     path = Path(os.path.abspath(cwd / text))  # noqa: PTH100  # `resolve` would lose the name of a link
-    return Address(str(path), _name(path.name, shown), _key_of_path(path), str(path))
+    return Address(str(path), _name(str(path)), _key_of_path(path), str(path))
 
 
 _EXAMPLES = "such as `https://example.org/team/shop.git`, `git@example.org:team/shop.git` or a path"
@@ -105,17 +105,17 @@ def _with_scheme(text: str, scheme: str, shown: str) -> Address:
     _check_host(host, shown)
     if scheme == "file":
         path = Path(os.path.normpath(unquote(parts.path)))
-        return Address(text, _name(path.name, shown), _key_of_path(path), text)
+        return Address(text, _name(str(path)), _key_of_path(path), text)
     if not host or not parts.path.strip("/"):
         raise UsageError(f"`{shown}` is no address of a repository", hint=_EXAMPLES)
     plain = _without_secrets(text)
-    return Address(plain, _name(unquote(parts.path).rstrip("/").rpartition("/")[2], shown), _key(plain), text)
+    return Address(plain, _name(unquote(parts.path)), _key(plain), text)
 
 
 def _over_ssh(text: str, match: re.Match[str], shown: str) -> Address:
     _check_host(match["host"], shown)
     path = match["path"].rstrip("/")
-    return Address(text, _name(path.rpartition("/")[2], shown), _key(f"{match['host']}:{path}"), text)
+    return Address(text, _name(path), _key(f"{match['host']}:{path}"), text)
 
 
 def _check_host(host: str, shown: str) -> None:
@@ -123,11 +123,9 @@ def _check_host(host: str, shown: str) -> None:
         raise UsageError(f"`{shown}` is no address of a repository: its host begins like an option", hint=_EXAMPLES)
 
 
-def _name(last: str, shown: str) -> str:
-    name = last.removesuffix(".git")
-    if name in ("", ".", "..") or _CONTROL.search(name) or "/" in name:
-        raise UsageError(f"`{shown}` does not tell what to call the folder", hint="name a folder after it")
-    return name
+def _name(path: str) -> str:
+    name = path.rstrip("/").removesuffix("/.git").rpartition("/")[2].removesuffix(".git")
+    return "" if name in (".", "..") or _CONTROL.search(name) else name
 
 
 def _without_secrets(text: str) -> str:
@@ -156,6 +154,23 @@ def _key(text: str) -> str:
 
 def _key_of_path(path: Path) -> str:
     return os.path.realpath(path).removesuffix("/.git")
+
+
+def destination(address: Address, start: Path, folder: str | None) -> Path:
+    """Where a clone is to be.
+
+    Args:
+        folder: As given, relative to `start`; None is the repository's name.
+
+    Raises:
+        UsageError: Neither tells.
+    """
+    if folder is None and not address.name:
+        raise UsageError(f"`{address.text}` does not tell what to call the folder", hint="name a folder after it")
+    try:
+        return (start / (folder or address.name)).resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UsageError(f"`{toml.printable(str(folder))}` cannot be a folder: {error}") from error
 
 
 # --- what is there ---
@@ -300,7 +315,7 @@ def _progress(address: Address, line: str) -> Progress | None:
     match = _COUNTED.match(line)
     if match is None:
         return None
-    return Progress(address.name, match[1].lower(), int(match[2]), int(match[3]), "objects")
+    return Progress(address.name or "repository", match[1].lower(), int(match[2]), int(match[3]), "objects")
 
 
 def _failure(address: Address, said: Collection[str], code: int) -> DevenvError:

@@ -8,7 +8,7 @@ from pathlib import Path
 from devenv import config, workspace
 from devenv.config import findings
 from devenv.engine import lock as locks
-from devenv.errors import DevenvError, EngineError, Problems, UsageError
+from devenv.errors import DevenvError, EngineError, Problems
 from devenv.onboarding import repositories
 from devenv.onboarding.arrival import Arrival, Finding, Outcome
 from devenv.telling import Remark
@@ -33,7 +33,7 @@ def clone(arrival: Arrival) -> Outcome:
 def _cloned(arrival: Arrival, address: repositories.Address) -> Outcome:
     request = arrival.request
     found = None if request.folder else repositories.around(request.start, address)
-    folder = found or _resolved(request.start / (request.folder or address.name))
+    folder = found or repositories.destination(address, request.start, request.folder)
     with locks.hold(request.machine, "clone", str(folder), patience=PATIENCE, command="devenv onboard"):
         is_there = found is not None or repositories.is_of(folder, address)
         if not is_there:
@@ -45,13 +45,6 @@ def _cloned(arrival: Arrival, address: repositories.Address) -> Outcome:
     if is_there:
         return Outcome("already", f"{folder} is a clone of {address.text}")
     return Outcome("done", f"{address.text} into {folder}")
-
-
-def _resolved(folder: Path) -> Path:
-    try:
-        return folder.resolve()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UsageError(f"`{folder}` cannot be a folder: {error}") from error
 
 
 def _check_project(folder: Path, address: repositories.Address) -> None:
