@@ -1,0 +1,452 @@
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from devenv import lockfile, workspace
+from devenv.commands import hooks, onboard, up
+from devenv.commands.onboard import OnboardResult
+from devenv.engine.memory import MemoryEngine, Ran
+from devenv.engine.protocol import Chunk, SeenImage
+from devenv.errors import Conflict, DevenvError, EngineError, LockfileError, Problems, UsageError
+from devenv.live import Background
+from devenv.model import labels
+from devenv.model.blueprint import Container
+from devenv.model.machine import Machine
+from devenv.onboarding.arrival import Means, Request
+from devenv.telling import Event, Remark, Tell
+from devenv.workspace import Workspace
+from tests import projects
+
+TEXT = """\
+name = "shop"
+images = "debian"
+
+[apps.web]
+ports = [8000]
+setup = ["true"]
+ready = { exec = "true" }
+
+[services.redis]
+
+[tasks.greet]
+run = "true"
+
+[tasks.test]
+run = "true"
+
+[hooks.lint]
+run = "true {files}"
+"""
+STAGES = ("clone", "machine", "consent", "secrets", "lock", "images", "up", "hooks", "open")
+
+
+@dataclass(frozen=True)
+class Finding:
+    state: str
+    message: str
+    remedy: str | None = None
+    fixable: bool = False
+
+
+@dataclass(frozen=True)
+class Ask:
+    text: str
+
+
+@dataclass(frozen=True)
+class Secret:
+    name: str
+    description: str | None = None
+
+
+FINE = (Finding("ok", "an engine"),)
+NO_ENGINE = (Finding("problem", "no container engine answers", "`devenv doctor --fix` installs one", fixable=True),)
+
+
+def program(container: Container) -> Ran:
+    lines = "devenv: setup: true\ndevenv: setup done\n" if container.setup else ""
+    return Ran((Chunk("stdout", lines.encode()),))
+
+
+class World:
+    """A repository, a machine, and people who say yes."""
+
+    def __init__(self, folder: Path, text: str = TEXT) -> None:
+        self.folder = folder
+        self.source = folder / "shop"
+        self.source.mkdir()
+        (self.source / "devenv.toml").write_text(text)
+        self.git("init", "-q", "-b", "main")
+        self.machine = Machine(state=folder / "state", cache=folder / "cache", watch=False)
+        self.engine = MemoryEngine(program=program)
+        self.findings: Sequence[Finding] = FINE
+        self.asks: tuple[Ask, ...] = ()
+        self.secrets: tuple[Secret, ...] = ()
+        self.kept: dict[str, str] = {}
+        self.questions: list[str] = []
+        self.shown: list[str] = []
+        self.opened: list[str] = []
+        self.repaired = 0
+        self.told: list[Event] = []
+        self.answers = True
+
+    def git(self, *arguments: str) -> None:
+        own = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *own, *arguments], cwd=self.source, check=True, capture_output=True)
+
+    def locked(self) -> None:
+        """Commit a lockfile, and have the images it names."""
+        project = workspace.load(self.source, self.machine)
+        lockfile.write(self.source, projects.lock(project.project))
+        for image in workspace.resolve(project, "amd64", records=False).images:
+            self.engine.images[image.reference] = SeenImage(image.key, f"sha256:{image.key}", {labels.PIN: image.key})
+        self.commit()
+
+    def commit(self) -> None:
+        self.git("add", "devenv.toml", *(("devenv.lock",) if (self.source / "devenv.lock").exists() else ()))
+        self.git("commit", "-q", "--allow-empty", "-m", "1")
+
+    def go(
+        self, url: str | None = None, *, alone: bool = False, start: Path | None = None, **asked: object
+    ) -> OnboardResult:
+        """Onboard.
+
+        Args:
+            alone: Whether nobody sits there.
+        """
+        request = replace(Request(start or self.folder, self.machine, url=url), **asked)  # type: ignore[arg-type]
+        means = self.means()
+        if alone:
+            means = replace(means, ask=None, enter=None)
+        return onboard.run(request, means, tell=self.told.append, hear=lambda _: None)
+
+    def means(self) -> Means:
+        return Means(
+            examine=self._examine,
+            connect=lambda: self.engine,
+            alone=_alone,
+            up=self._up,
+            install=hooks.install,
+            unconsented=lambda _: self.asks,
+            consent=self._consent,
+            missing=lambda _: tuple(one for one in self.secrets if one.name not in self.kept),
+            keep=lambda _, name, value: self.kept.update({name: value}),
+            show=lambda found: self.shown.extend(one.text for one in found),
+            ask=self._ask,
+            enter=lambda one: f"value of {one.name}",
+            browse=self._browse,
+        )
+
+    def _examine(self, fix: bool) -> Sequence[Finding]:
+        if fix:
+            self.repaired += 1
+            self.findings = FINE
+        return self.findings
+
+    def _browse(self, address: str) -> bool:
+        self.opened.append(address)
+        return True
+
+    def _consent(self, _: Workspace) -> None:
+        self.asks = ()
+
+    def _ask(self, question: str) -> bool:
+        self.questions.append(question)
+        return self.answers
+
+    def _up(self, project: Workspace, engine: object, tell: Tell) -> up.UpResult:
+        return up.run(project, self.engine, Background(project, "memory://"), tell=tell)
+
+
+@contextmanager
+def _alone(_project: Workspace, _engine: object) -> Iterator[None]:
+    yield
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = World(tmp_path)
+    made.locked()
+    return made
+
+
+def states(result: OnboardResult) -> dict[str, str]:
+    if result.problem is not None and result.stages[-1].state != "failed":
+        raise result.problem
+    return {one.stage: one.state for one in result.stages}
+
+
+def words(result: OnboardResult, stage: str) -> str:
+    return next(one.words for one in result.stages if one.stage == stage)
+
+
+# --- the whole way ---
+
+
+def test_the_stages_read_aloud() -> None:
+    assert tuple(one.name for one in onboard.STAGES) == STAGES
+
+
+def test_from_an_address_to_an_environment_that_is_up(world: World) -> None:
+    there = world.folder / "clone"
+    result = world.go(str(world.source), folder="clone")
+    assert result.problem is None
+    assert states(result) == {
+        "clone": "done", "machine": "already", "consent": "none", "secrets": "none", "lock": "already",
+        "images": "already", "up": "done", "hooks": "done", "open": "done",
+    }  # fmt: skip
+    assert (result.folder, result.instance, result.ahead) == (there, "shop", ())
+    assert world.engine.containers["shop-web-1"].status == "running"
+    assert "hooks run --stage pre-commit" in (there / ".git/hooks/pre-commit").read_text()
+    assert world.opened == ["http://127.0.0.1:8000"]
+    assert [one.command for one in result.next] == ["devenv run test", "devenv shell web", "devenv logs -f"]
+    assert result.seconds >= sum(one.seconds for one in result.stages) - 0.001
+
+
+def test_the_second_time_everything_is_only_looked_at(world: World) -> None:
+    world.go(str(world.source), folder="clone")
+    calls = len(world.engine.containers)
+    again = world.go(str(world.source), folder="clone", start=world.folder)
+    assert set(states(again).values()) == {"already", "none", "done"}
+    assert [name for name, state in states(again).items() if state == "done"] == ["open"]  # for it was wished for
+    assert len(world.engine.containers) == calls
+    inside = world.go(start=world.folder / "clone")
+    assert states(inside)["clone"] == "already"
+
+
+def test_given_again_inside_the_clone_the_address_leads_to_it(world: World) -> None:
+    world.go(str(world.source), folder="clone")
+    (world.folder / "clone" / "deep").mkdir()
+    again = world.go(str(world.source), start=world.folder / "clone" / "deep")
+    assert (again.folder, states(again)["clone"]) == (world.folder / "clone", "already")
+
+
+def test_the_time_of_a_setup_is_told_by_itself(world: World) -> None:
+    result = world.go(start=world.source)
+    assert list(next(one.parts for one in result.stages if one.stage == "up")) == ["setup of web"]
+
+
+def test_commands_that_come_next_carry_the_options_of_this_one(world: World) -> None:
+    result = world.go(start=world.source, options=("--engine", "tcp://here:1"))
+    assert result.next[0].command == "devenv --engine tcp://here:1 run test"
+
+
+def test_a_project_without_apps_and_tasks_has_three_commands_too(tmp_path: Path) -> None:
+    world = World(tmp_path, 'images = "debian"\n[services.redis]\n')
+    world.locked()
+    result = world.go(start=world.source)
+    assert [one.command for one in result.next] == ["devenv logs -f", "devenv connect redis", "devenv status"]
+
+
+# --- each stage ---
+
+
+def test_a_repository_that_is_no_project_is_told_what_to_do(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    (world.source / "devenv.toml").rename(world.source / "README")
+    (tmp_path / "devenv.toml").write_text('name = "above"\n')
+    world.git("add", ".")
+    world.git("commit", "-q", "-m", "1")
+    result = world.go(str(world.source), folder="clone")
+    assert result.problem is not None
+    assert result.problem.message == f"`{world.source}` has no `devenv.toml`"
+    assert result.problem.hint is not None
+    assert f"`devenv -C {tmp_path}/clone init` writes one" in result.problem.hint
+    assert result.ahead == STAGES[1:]
+
+
+def test_a_project_below_the_top_of_its_repository_is_named(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    (world.source / "api").mkdir()
+    (world.source / "devenv.toml").rename(world.source / "api" / "devenv.toml")
+    world.git("add", ".")
+    world.git("commit", "-q", "-m", "1")
+    result = world.go(str(world.source), folder="clone")
+    assert result.problem is not None
+    assert result.problem.hint == f"there is one in `api`: `devenv -C {tmp_path}/clone/api onboard` goes on there"
+
+
+def test_a_folder_that_is_no_project_is_told_of_init(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    result = world.go(start=tmp_path)
+    assert result.problem is not None
+    assert result.problem.message == f"no `devenv.toml` in `{tmp_path}` or above it"
+    assert result.problem.hint is not None
+    assert "`devenv init`" in result.problem.hint
+
+
+def test_submodules_that_were_not_fetched_are_told_of(world: World) -> None:
+    (world.source / ".gitmodules").write_text("")
+    world.git("add", ".gitmodules")
+    world.commit()
+    world.go(str(world.source), folder="clone")
+    assert [one for one in world.told if isinstance(one, Remark) and "submodules" in one.text]
+
+
+def test_an_engine_is_brought_after_a_yes(world: World) -> None:
+    world.findings = NO_ENGINE
+    result = world.go(start=world.source)
+    assert states(result)["machine"] == "done"
+    assert world.questions == ["no container engine answers\n  `devenv doctor --fix` installs one\nDo that?"]
+
+
+def test_with_yes_an_engine_is_brought_without_a_question(world: World) -> None:
+    world.findings = NO_ENGINE
+    assert world.go(start=world.source, alone=True, repairs=True).problem is None
+    assert (world.questions, world.repaired) == ([], 1)
+
+
+def test_after_a_no_nothing_is_repaired(world: World) -> None:
+    world.findings, world.answers = NO_ENGINE, False
+    result = world.go(start=world.source)
+    assert isinstance(result.problem, EngineError)
+    assert (world.repaired, result.ahead) == (0, STAGES[2:])
+
+
+def test_what_cannot_be_repaired_is_not_asked_about(world: World) -> None:
+    world.findings = (Finding("problem", "no engine", "install one"), Finding("problem", "no disk", "free some"))
+    result = world.go(start=world.source, repairs=True)
+    assert isinstance(result.problem, Problems)
+    assert [one.hint for one in result.problem.problems] == ["install one", "free some"]
+    assert world.repaired == 0
+
+
+def test_warnings_of_the_machine_keep_nobody(world: World) -> None:
+    world.findings = (*FINE, Finding("warning", "little disk", "free some"))
+    assert words(world.go(start=world.source), "machine").endswith("; `devenv doctor` has 1 warning")
+
+
+def test_a_no_to_what_the_project_asks_for_starts_nothing(world: World) -> None:
+    world.asks, world.answers = (Ask("the whole engine"),), False
+    result = world.go(start=world.source)
+    assert result.stages[-1].stage == "consent"
+    assert (world.shown, world.engine.containers) == (["the whole engine"], {})
+    assert world.asks
+
+
+def test_consent_and_secrets_are_asked_for_once(world: World) -> None:
+    world.asks, world.secrets = (Ask("the whole engine"), Ask("all ports")), (Secret("KEY"), Secret("TOKEN"))
+    result = world.go(start=world.source)
+    assert (states(result)["consent"], states(result)["secrets"]) == ("done", "done")
+    assert world.kept == {"KEY": "value of KEY", "TOKEN": "value of TOKEN"}
+    assert words(result, "secrets") == "KEY, TOKEN"
+    again = world.go(start=world.source)
+    assert (states(again)["consent"], states(again)["secrets"]) == ("none", "none")
+    assert len(world.questions) == 1
+
+
+def test_where_nobody_sits_everything_that_is_missing_is_told_at_once(world: World) -> None:
+    world.findings = NO_ENGINE
+    world.asks, world.secrets = (Ask("the whole engine"),), (Secret("KEY"), Secret("TOKEN", "from the wiki"))
+    result = world.go(start=world.source, alone=True)
+    assert isinstance(result.problem, Problems)
+    assert [one.message for one in result.problem.problems] == [
+        "no container engine answers",
+        "the project asks for the whole engine",
+        "secret `KEY` has no value",
+        "secret `TOKEN` (from the wiki) has no value",
+    ]
+    assert all(one.hint for one in result.problem.problems)
+    assert (world.questions, world.engine.containers) == ([], {})
+
+
+def test_yes_is_no_consent(world: World) -> None:
+    world.asks = (Ask("the whole engine"),)
+    result = world.go(start=world.source, alone=True, repairs=True)
+    assert result.problem is not None
+    assert result.problem.message == "the project asks for the whole engine"
+    assert world.go(start=world.source, alone=True, consents=True).problem is None
+    assert world.shown == ["the whole engine"]
+
+
+def test_a_lockfile_that_is_stale_is_named(world: World) -> None:
+    (world.source / "devenv.toml").write_text(TEXT + "[services.postgres]\n")
+    result = world.go(start=world.source)
+    assert isinstance(result.problem, LockfileError)
+    assert "`devenv.lock` is stale" in result.problem.message
+    assert result.ahead == STAGES[5:]
+
+
+def test_a_project_that_pins_nothing_needs_no_lockfile(tmp_path: Path) -> None:
+    world = World(tmp_path, 'name = "shop"\n')
+    result = world.go(start=world.source)
+    assert (states(result)["lock"], states(result)["up"], states(result)["open"]) == ("none", "done", "none")
+
+
+def test_a_missing_lockfile_is_written_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from devenv import pinning
+
+    made = lockfile.read(world.source)
+    assert made is not None
+    (world.source / "devenv.lock").unlink()
+    monkeypatch.setattr(pinning, "complete", lambda *_, **__: made)
+    assert words(world.go(start=world.source), "lock") == "wrote devenv.lock; commit it"
+    assert lockfile.read(world.source) is not None
+    assert words(world.go(start=world.source), "lock") == "devenv.lock covers the project"
+
+
+def test_without_hooks_or_a_repository_nothing_is_installed(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.locked()
+    subprocess.run(["rm", "-rf", world.source / ".git"], check=True)
+    assert words(world.go(start=world.source), "hooks") == "this is no git repository"
+
+
+def test_where_there_is_no_browser_the_address_is_told(world: World) -> None:
+    means = replace(world.means(), browse=lambda _: False)
+    result = onboard.run(Request(world.source, world.machine), means, tell=world.told.append, hear=lambda _: None)
+    assert words(result, "open") == "http://127.0.0.1:8000; there is no browser to open it in"
+
+
+# --- going on ---
+
+
+def broken(*_: object) -> DevenvError:
+    raise Conflict("no")
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"),
+    [
+        ("machine", "examine"),
+        ("machine", "connect"),
+        ("consent", "consent"),
+        ("secrets", "keep"),
+        ("lock", "alone"),
+        ("up", "up"),
+        ("hooks", "install"),
+        ("open", "browse"),
+    ],
+)
+def test_what_failed_is_gone_on_with(world: World, stage: str, name: str) -> None:
+    world.asks, world.secrets = (Ask("the whole engine"),), (Secret("KEY"),)
+    failing: Callable[..., object] = broken
+    means = replace(world.means(), **{name: failing})  # type: ignore[arg-type]
+    request = Request(world.folder, world.machine, url=str(world.source), folder="clone")
+    failed = onboard.run(request, means, tell=world.told.append, hear=lambda _: None)
+    assert (failed.stages[-1].stage, failed.stages[-1].state) == (stage, "failed")
+    assert failed.ahead == STAGES[STAGES.index(stage) + 1 :]
+    again = world.go(str(world.source), folder="clone")
+    assert again.problem is None
+    before = {one.stage for one in failed.stages[:-1]}
+    assert {one.stage for one in again.stages if one.state == "done"} & before == set()
+    assert len(world.questions) == (2 if stage == "consent" else 1)
+
+
+def test_a_bug_is_not_taken_for_a_failure(world: World) -> None:
+    def buggy(_: bool) -> Sequence[Finding]:
+        raise ZeroDivisionError
+
+    means = replace(world.means(), examine=buggy)
+    with pytest.raises(ZeroDivisionError):
+        onboard.run(Request(world.source, world.machine), means, tell=world.told.append, hear=lambda _: None)
+
+
+def test_an_address_that_is_none_is_a_mistake_of_the_command_line(world: World) -> None:
+    assert isinstance(world.go("ext::sh -c id").problem, UsageError)
