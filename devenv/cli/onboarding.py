@@ -63,13 +63,12 @@ def onboard(
     )
     means = _means(given, drawing, opens=opens, asks=screen.is_interactive() and not as_json)
     try:
-        result = command.run(request, means, tell=drawing.tell, hear=drawing.ended)
+        result = command.run(request, means, tell=drawing.tell, hear=drawing.ended, begin=drawing.began)
     finally:
         drawing.pause()
-    is_elsewhere = result.folder is not None and not _is_inside(Path.cwd(), result.folder)
-    place = ("-C", str(result.folder)) if is_elsewhere else ()
-    again = shlex.join(("devenv", *request.options, *place, "onboard"))
-    shown.result(result, again=again, is_elsewhere=is_elsewhere, as_json=as_json)
+    place = None if result.folder is None else _elsewhere(result.folder)
+    again = shlex.join(("devenv", *request.options, *(("-C", place) if place else ()), "onboard"))
+    shown.result(result, again=again, place=place, as_json=as_json)
     if result.problem is not None:
         raise typer.Exit(result.problem.exit_code)
 
@@ -92,8 +91,12 @@ def _options(given: Options) -> tuple[str, ...]:
     return (*profile, *(("--engine", given.engine) if given.engine is not None else ()))
 
 
-def _is_inside(folder: Path, project: Path) -> bool:
-    return folder.resolve().is_relative_to(project)
+def _elsewhere(project: Path) -> str | None:
+    """How to get to the project's folder; None from inside it."""
+    here = Path.cwd()
+    if here.is_relative_to(project):
+        return None
+    return str(project.relative_to(here)) if project.is_relative_to(here) else str(project)
 
 
 def _means(given: Options, drawing: Drawing, *, opens: bool, asks: bool) -> Means:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ _MARKS: dict[str, tuple[str, Colour]] = {
     "failed": ("✗", "red"),
 }
 _WIDTH = 8
+_TIME = 11
+_INSTANT = ("consent", "secrets", "open")
 
 
 class Drawing:
@@ -33,6 +36,11 @@ class Drawing:
         self._as_json = as_json
         self._stack = ExitStack()
         self._tell: Tell | None = None
+
+    def began(self, stage: str) -> None:
+        """Draw that a stage is under way, where lines can be drawn anew."""
+        if screen.is_live() and not self._as_json and stage not in _INSTANT:
+            self.tell(Progress(stage, "under way", 0, None, "steps"))
 
     def tell(self, event: Event) -> None:
         """Draw what is under way."""
@@ -56,14 +64,14 @@ class Drawing:
 
 
 def line(stage: Passed) -> str:
-    """`✓ images   3 images, 2 built and 1 pulled  48.2 s`."""
+    """`✓ images         48.2 s  3 images, 2 built and 1 pulled`."""
     mark, colour = _MARKS[stage.state]
-    parts = "".join(f", {name} {progress.seconds_text(seconds)}" for name, seconds in stage.parts.items())
+    parts = "".join(f"; {name} {progress.seconds_text(seconds)}" for name, seconds in stage.parts.items())
     words = screen.safe(stage.words) + parts
-    time = f"  {progress.seconds_text(stage.seconds)}" if stage.state != "none" else ""
+    time = progress.seconds_text(stage.seconds) if stage.state != "none" else ""
     if stage.state in ("already", "none"):
         words = screen.paint(words, "dim")
-    return f"{screen.paint(mark, colour)} {stage.stage:<{_WIDTH}} {words}{time}"
+    return f"{screen.paint(mark, colour)} {stage.stage:<{_WIDTH}} {time:>{_TIME}}  {words}"
 
 
 def asked(found: Sequence[Ask]) -> None:
@@ -73,12 +81,12 @@ def asked(found: Sequence[Ask]) -> None:
         screen.say(f"  {screen.paint('!', 'yellow')} {screen.safe(one.text)}")
 
 
-def result(found: OnboardResult, *, again: str, is_elsewhere: bool, as_json: bool) -> None:
+def result(found: OnboardResult, *, again: str, place: str | None, as_json: bool) -> None:
     """How long it took, where it is reached, and three commands; or what is in the way.
 
     Args:
         again: The command that goes on.
-        is_elsewhere: Whether the project's folder is not the one where the command was given.
+        place: The project's folder, where that is not the one where the command was given.
     """
     if as_json:
         _json(found)
@@ -88,7 +96,7 @@ def result(found: OnboardResult, *, again: str, is_elsewhere: bool, as_json: boo
         if len(found.stages) > 1:
             screen.say(f"\nthen `{screen.safe(again)}` goes on at `{found.stages[-1].stage}`")
     else:
-        _ready(found, is_elsewhere)
+        _ready(found, place)
 
 
 def _json(found: OnboardResult) -> None:
@@ -98,13 +106,15 @@ def _json(found: OnboardResult) -> None:
     screen.give_json(data | {"folder": found.folder and str(found.folder), "ready": not problems, "problems": problems})
 
 
-def _ready(found: OnboardResult, is_elsewhere: bool) -> None:
+def _ready(found: OnboardResult, place: str | None) -> None:
     idle = all(one.state != "done" for one in found.stages)
     nothing = "; nothing was left to do" if idle else ""
     screen.say(f"\n{screen.paint(f'ready in {progress.seconds_text(found.seconds)}', 'bold')}{nothing}")
     if found.addresses:
         screen.give(tables.addresses(found.addresses))
-    screen.say(f"\nnext{f', in {screen.safe(str(found.folder))}' if is_elsewhere else ''}:")
+    screen.say("\nnext:")
+    if place is not None:
+        screen.say(f"  {screen.paint(f'cd {screen.safe(shlex.quote(place))}', 'cyan')}")
     width = max(len(one.command) for one in found.next)
     for one in found.next:
         screen.say(f"  {screen.paint(f'{one.command:<{width}}', 'cyan')}  {screen.paint(one.purpose, 'dim')}")

@@ -36,13 +36,14 @@ def test_stages_are_told_up_to_the_one_that_failed(shop: Path, tmp_path: Path) -
     ran = run(work, str(shop), "here")
     lines = ran.err.splitlines()
     assert ran.code == 4
-    assert lines[0].startswith(f"✓ clone    {shop} into {work}/here  ")
+    assert lines[0].startswith("✓ clone ")
+    assert lines[0].endswith(f" s  {shop} into {work}/here")
     assert lines[1].startswith("✗ machine  ")
     assert "error: " in ran.err
-    assert lines[-1] == f"then `devenv --engine tcp://127.0.0.1:9 -C {work}/here onboard` goes on at `machine`"
+    assert lines[-1] == "then `devenv --engine tcp://127.0.0.1:9 -C here onboard` goes on at `machine`"
     assert ran.out == ""
     again = run(work / "here")
-    assert again.err.startswith(f"✓ clone    the project in {work}/here  ")
+    assert again.err.splitlines()[0].endswith(f" s  the project in {work}/here")
     assert again.err.endswith("then `devenv --engine tcp://127.0.0.1:9 onboard` goes on at `machine`\n")
 
 
@@ -85,7 +86,7 @@ def test_mistakes_in_devenv_toml_are_all_told_with_their_places(shop: Path) -> N
     (shop / "devenv.toml").write_text('nam = "shop"\n[app.web]\n')
     ran = run(shop)
     assert ran.code == 1
-    assert "✗ clone    2 mistakes" in ran.err
+    assert "  2 mistakes\n" in ran.err
     assert "--> devenv.toml:1:1" in ran.err
     assert "--> devenv.toml:2:2" in ran.err
 
