@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,6 +21,8 @@ from devenv.values import dataclass
 
 SCHEMES = ("https", "ssh", "git", "http", "file")
 
+_PART = ".devenv-clone-"
+_WHOLE = f"{_PART}whole"
 _LONGEST = 2000
 _TOLD = 20
 _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*::")
@@ -205,7 +208,9 @@ def around(folder: Path, address: Address) -> Path | None:
 
 
 def clone(address: Address, folder: Path, report: Report, *, asks: bool) -> None:
-    """Clone into a folder that is not there, or empty; until it is whole, it stands under another name beside it.
+    """Clone into a folder that is not there, or empty; it is no checkout before it is whole.
+
+    Who calls this is alone with the folder. What a kill has left of it is swept, or gone on with where git was done.
 
     Args:
         asks: Whether git may ask for a password on the terminal.
@@ -213,58 +218,61 @@ def clone(address: Address, folder: Path, report: Report, *, asks: bool) -> None
     Raises:
         DevenvError: Something else is there, or git cannot, in its own words.
     """
-    check_free(folder, address)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        place = Path(tempfile.mkdtemp(prefix=_prefix(folder), dir=folder.parent))
+        _check_free(folder, address)
+        is_new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            if not is_of(folder / _WHOLE, address):
+                _bring(address, folder, report, asks=asks)
+            _lay_out(folder)
+        except BaseException:
+            if is_new:
+                with suppress(OSError):  # there is something in it
+                    folder.rmdir()
+            raise
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        why = (error.strerror or str(error)).lower()
+        hint = "name a folder in a place where you may write"
+        raise DevenvError(f"cannot make `{folder}`: {why}", hint=hint) from error
+
+
+def _check_free(folder: Path, address: Address) -> None:
+    if not os.path.lexists(folder) or (folder.is_dir() and (_parts(folder) or not any(folder.iterdir()))):
+        return
+    raise DevenvError(
+        f"`{folder}` is there already, and is no clone of `{address.text}`",
+        hint=f"name another folder: `devenv onboard {address.text} FOLDER`",
+    )
+
+
+def _parts(folder: Path) -> list[Path]:
+    """What a clone that is under way, or was killed, has there besides what it brings."""
+    return [one for one in folder.iterdir() if one.name.startswith(_PART)]
+
+
+def _bring(address: Address, folder: Path, report: Report, *, asks: bool) -> None:
+    """Have git clone into a folder inside, which gets its name by which it is known to be whole afterwards."""
+    for one in _parts(folder):
+        shutil.rmtree(one)
+    place = Path(tempfile.mkdtemp(prefix=_PART, dir=folder))
     try:
-        _fetch(address, place / folder.name, report, asks=asks)
-        (place / folder.name).rename(folder)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
+        _fetch(address, place / "clone", report, asks=asks)
+        (place / "clone").rename(folder / _WHOLE)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def check_free(folder: Path, address: Address) -> None:
-    """Refuse a folder that something else is in.
-
-    Raises:
-        DevenvError: With the way out.
-    """
-    try:
-        is_free = not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir()))
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    if not is_free:
-        raise DevenvError(
-            f"`{folder}` is there already, and is no clone of `{address.text}`",
-            hint=f"name another folder: `devenv onboard {address.text} FOLDER`",
-        )
+def _lay_out(folder: Path) -> None:
+    """Move a whole clone to where it belongs; git's own folder, by which it is known to be there, comes last."""
+    for one in sorted((folder / _WHOLE).iterdir(), key=lambda one: one.name == ".git"):
+        one.rename(folder / one.name)
+    (folder / _WHOLE).rmdir()
 
 
 def has_submodules(folder: Path) -> bool:
     """Whether the repository names others that belong into it."""
     return (folder / ".gitmodules").is_file()
-
-
-def _unwritable(folder: Path, error: OSError) -> DevenvError:
-    why = (error.strerror or str(error)).lower()
-    return DevenvError(f"cannot make `{folder}`: {why}", hint="name a folder in a place where you may write")
-
-
-def _prefix(folder: Path) -> str:
-    return f".{folder.name}.devenv-clone-"
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what clones that were killed have left; who calls this is alone with the folder."""
-    for one in folder.parent.iterdir():
-        if one.name.startswith(_prefix(folder)):
-            shutil.rmtree(one, ignore_errors=True)
 
 
 def _fetch(address: Address, place: Path, report: Report, *, asks: bool) -> None:

@@ -34,7 +34,11 @@ def _cloned(arrival: Arrival, address: repositories.Address) -> Outcome:
     request = arrival.request
     found = None if request.folder else repositories.around(request.start, address)
     folder = found or repositories.destination(address, request.start, request.folder)
-    with locks.hold(request.machine, "clone", str(folder), patience=PATIENCE, command="devenv onboard"):
+
+    def waits(holder: object) -> None:
+        arrival.tell(Remark(f"waiting for {holder}"))
+
+    with locks.hold(request.machine, "clone", str(folder), patience=PATIENCE, tell=waits, command="devenv onboard"):
         is_there = found is not None or repositories.is_of(folder, address)
         if not is_there:
             repositories.clone(address, folder, arrival.tell, asks=arrival.means.ask is not None)

@@ -148,7 +148,7 @@ def test_a_clone_is_known_by_its_address(shop: Path, tmp_path: Path, start: str)
     assert repositories.around(there / ".git", address) == there
     assert not repositories.is_of(there, repositories.parse(str(tmp_path / "other"), tmp_path))
     assert not repositories.is_of(there / ".git", address)
-    assert [one.name for one in there.parent.iterdir()] == ["clone"]
+    assert sorted(one.name for one in there.iterdir()) == [".git", "devenv.toml"]
 
 
 def test_a_clone_shares_no_files_with_its_source(shop: Path, tmp_path: Path) -> None:
@@ -182,9 +182,41 @@ def test_a_clone_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_clone_has_left_is_swept(shop: Path, tmp_path: Path) -> None:
-    (tmp_path / ".clone.devenv-clone-x1" / "clone" / ".git").mkdir(parents=True)
+    (tmp_path / "clone" / ".devenv-clone-x1" / "clone" / ".git").mkdir(parents=True)
     clone(shop, tmp_path / "clone")
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["clone", "shop"]
+    assert sorted(one.name for one in (tmp_path / "clone").iterdir()) == [".git", "devenv.toml"]
+
+
+@pytest.mark.parametrize("moved", [(), ("devenv.toml",), ("devenv.toml", "more")])
+def test_a_clone_killed_after_git_was_done_is_gone_on_with(shop: Path, tmp_path: Path, moved: tuple[str, ...]) -> None:
+    (shop / "more").mkdir()
+    (shop / "more" / "file").write_text("")
+    commit(shop)
+    whole = tmp_path / "clone" / ".devenv-clone-whole"
+    clone(shop, whole)
+    for name in moved:
+        (whole / name).rename(tmp_path / "clone" / name)
+    assert not repositories.is_of(tmp_path / "clone", repositories.parse(str(shop), tmp_path))
+    (shop / "new").write_text("")
+    commit(shop)
+    clone(shop, tmp_path / "clone")
+    assert sorted(one.name for one in (tmp_path / "clone").iterdir()) == [".git", "devenv.toml", "more"]
+    assert git(tmp_path / "clone", "status", "--porcelain") == ""
+
+
+def test_what_is_left_of_another_repositorys_clone_is_not_taken(shop: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    clone(shop, other)
+    clone(other, tmp_path / "clone" / ".devenv-clone-whole")
+    clone(shop, tmp_path / "clone")
+    assert repositories.is_of(tmp_path / "clone", repositories.parse(str(shop), tmp_path))
+
+
+def test_the_current_folder_stays_the_same_one(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "clone").mkdir()
+    monkeypatch.chdir(tmp_path / "clone")
+    clone(shop, tmp_path / "clone")
+    assert Path("devenv.toml").is_file()
 
 
 def test_progress_is_told_in_numbers(shop: Path, tmp_path: Path) -> None:
