@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from devenv import lockfile, workspace
+from devenv import environment, lockfile, workspace
 from devenv.commands import hooks, onboard, up
 from devenv.commands.onboard import OnboardResult
+from devenv.engine.apply import StepEvent
 from devenv.engine.memory import MemoryEngine, Ran
 from devenv.engine.protocol import Chunk, SeenImage
 from devenv.errors import Conflict, DevenvError, EngineError, LockfileError, Problems, UsageError
 from devenv.live import Background
 from devenv.model import labels
-from devenv.model.blueprint import Container
+from devenv.model.blueprint import Blueprint, Container, Step
 from devenv.model.machine import Machine
 from devenv.onboarding.arrival import Means, Request
 from devenv.telling import Event, Remark, Tell
@@ -379,6 +380,25 @@ def test_a_project_that_pins_nothing_needs_no_lockfile(tmp_path: Path) -> None:
     assert (states(result)["lock"], states(result)["up"], states(result)["open"]) == ("none", "done", "none")
 
 
+def test_images_are_counted_by_how_they_came(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bring(_project: object, _engine: object, wanted: Blueprint, _units: object, *, tell: Tell) -> None:
+        for verb, image in zip(("build", "pull"), wanted.images, strict=True):
+            step = Step(verb, "image", image.reference, "missing")  # type: ignore[arg-type]
+            tell(StepEvent(step, "started"))
+            tell(StepEvent(step, "done", 1.0))
+
+    monkeypatch.setattr(environment, "bring", bring)
+    assert words(world.go(start=world.source), "images") == "2 images, 1 built and 1 pulled"
+
+
+def test_an_image_that_cannot_be_had_is_gone_on_with(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "bring", broken)
+        failed = world.go(start=world.source)
+        assert (failed.stages[-1].stage, failed.stages[-1].words) == ("images", "no")
+    assert words(world.go(start=world.source), "images") == "2 images, all there"
+
+
 def test_a_missing_lockfile_is_written_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from devenv import pinning
 
@@ -407,7 +427,7 @@ def test_where_there_is_no_browser_the_address_is_told(world: World) -> None:
 # --- going on ---
 
 
-def broken(*_: object) -> DevenvError:
+def broken(*_: object, **__: object) -> DevenvError:
     raise Conflict("no")
 
 
