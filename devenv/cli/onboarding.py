@@ -60,6 +60,7 @@ def onboard(
         repairs=yes,
         consents=trust,
         options=_options(given),
+        tells=not as_json,
     )
     means = _means(given, drawing, opens=opens, asks=screen.is_interactive() and not as_json)
     try:

@@ -105,6 +105,7 @@ class Request:
         repairs: Whether the engine may be installed or started without asking.
         consents: Whether what the project asks for is consented to without asking.
         options: The options that stood before the command.
+        tells: Whether people hear what there is to be told.
     """
 
     start: Path
@@ -115,6 +116,7 @@ class Request:
     repairs: bool = False
     consents: bool = False
     options: tuple[str, ...] = ()
+    tells: bool = True
 
 
 @dataclass(frozen=True, slots=True)

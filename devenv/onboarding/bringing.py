@@ -18,7 +18,7 @@ _SEEDING = ("checking", "restoring")
 
 def lock(arrival: Arrival) -> Outcome:
     """Have a lockfile that covers the project."""
-    arrival.project = workspace.claim(arrival.project, None, arrival.engine, tells=True)
+    arrival.project = workspace.claim(arrival.project, None, arrival.engine, tells=arrival.request.tells)
     project, architecture = arrival.project, arrival.engine.info.architecture
     if not workspace.needs_lock(project):
         return Outcome("none", "nothing has to be locked")
