@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from devenv import config, generations, identity, joining, lockfile, plan, render, secrets, workspace
+from devenv import config, generations, identity, joining, lockfile, plan, render, secrets, trust, workspace
 from devenv.engine import apply, readiness
 from devenv.engine.protocol import Engine
 from devenv.errors import DevenvError
@@ -133,9 +133,11 @@ def converge(
         again: See `prepare`.
 
     Raises:
+        Unconsented: The project asks for what nobody has allowed.
         NotReady: A container exited or did not become ready; the others stay.
         PortTaken: Something has a port that is declared.
     """
+    trust.require(workspace_)
     observed = engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
     if generations.settle(workspace_, engine, observed):
@@ -195,6 +197,7 @@ def bring(
     workspace_: Workspace, engine: Engine, wanted: Blueprint, units: Collection[str], *, tell: Tell
 ) -> dict[str, str]:
     """Bring the images of these units onto the engine and no more; return the digests of those built or looked at."""
+    trust.require(workspace_)
     work = Work(workspace_, engine, wanted, tell, lambda: None, None)
     work.bring(units)
     return work.digests

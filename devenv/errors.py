@@ -5,6 +5,7 @@ DevenvError                 exit 1   the project is wrong
 ├── LockfileError           exit 1   missing, stale, tampered or foreign `devenv.lock`
 │   └── LockfileConflict    exit 1   it holds both sides of a merge
 ├── UsageError              exit 2   the command line is wrong
+├── Untrusted               exit 5   the project asks for more than its user has allowed
 ├── EngineError             exit 4   the engine refused
 │   ├── EngineUnreachable   exit 4   no engine answers, or it is gone
 │   │   └── EngineForbidden exit 4   it is there, but this user may not use it
@@ -81,6 +82,12 @@ class UsageError(DevenvError):
     """The command line names something that does not exist."""
 
     exit_code = 2
+
+
+class Untrusted(DevenvError):
+    """The project asks for what its user has not allowed; nothing was begun."""
+
+    exit_code = 5
 
 
 class EngineError(DevenvError):

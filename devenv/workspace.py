@@ -44,6 +44,7 @@ class Workspace:
         is_alone: Whether `devenv.toml` says everything: no overlay on this machine, no profiles.
         is_named: Whether its name was given on this machine.
         claim: What was found, or recorded, of its instance.
+        profile: The one that is laid over it.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class Workspace:
     is_alone: bool = False
     is_named: bool = False
     claim: Claim | None = None
+    profile: str | None = None
 
     @property
     def instance(self) -> str:
@@ -89,7 +91,7 @@ def load(start: Path, machine: Machine, *, profile: str | None = None) -> Worksp
     entries = catalog.of(folder)
     catalog.check(loaded.project, entries, loaded.place)
     named = any(one.document.name == config.LOCAL_NAME and "name" in one.table for one in loaded.source.layers)
-    opened = Workspace(folder, loaded.project, entries, machine, loaded.source.is_alone, named)
+    opened = Workspace(folder, loaded.project, entries, machine, loaded.source.is_alone, named, profile=profile)
     return replace(opened, claim=opened.claimed)
 
 
@@ -316,6 +318,7 @@ def placement(workspace: Workspace, *, copies: bool = False, records: bool = Tru
         generations=generations(workspace),
         host=ledger.host(machine, records=records),
         replicas=replicas(workspace),
+        home=str(Path.home()),
     )
 
 

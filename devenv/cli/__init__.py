@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from devenv.cli import session, verbs
-from devenv.errors import DevenvError, UsageError
+from devenv.errors import DevenvError, Untrusted, UsageError
 from devenv.ui import errors, screen
 
 INTERRUPTED = 130
@@ -39,7 +39,7 @@ def _leave(code: int) -> NoReturn:
 def guarded(arguments: list[str]) -> int:
     """Run it; return the exit code whatever happens."""
     try:
-        return _run(arguments)
+        return _consented(arguments)
     except DevenvError as error:
         errors.show(error)
         return error.exit_code
@@ -50,6 +50,18 @@ def guarded(arguments: list[str]) -> int:
         return 0
     except Exception as error:
         return _bug(error)
+
+
+def _consented(arguments: list[str]) -> int:
+    """Run it; where that takes consent, ask for it on a terminal, and begin anew: nothing was begun before."""
+    try:
+        return _run(arguments)
+    except Untrusted as error:
+        from devenv.cli import trusting
+
+        if not trusting.asked(error):
+            raise
+    return _run(arguments)
 
 
 def _run(arguments: list[str]) -> int:

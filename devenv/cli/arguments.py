@@ -12,7 +12,7 @@ from typer import Abort as Abort
 from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
-from devenv.cli import beginning, hooks, instances, names, onboarding, scaling, session, snapshots, verbs
+from devenv.cli import beginning, hooks, instances, names, onboarding, scaling, session, snapshots, trusting, verbs
 from devenv.cli.session import Options
 from devenv.errors import UsageError
 from devenv.ui import parameters, screen
@@ -338,6 +338,7 @@ app.command("ls")(instances.list_)
 app.command()(instances.prune)
 app.add_typer(names.app, name="names", cls=_Commands)
 app.command("trust-ca")(names.trust_ca)
+app.command()(trusting.trust)
 app.add_typer(hooks.app, name="hooks", cls=_Commands)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from devenv import addresses, entry, environment, identity, lockfile, pinning, workspace
+from devenv import addresses, entry, environment, identity, lockfile, pinning, trust, workspace
 from devenv.addresses import Address
 from devenv.engine.protocol import Engine
 from devenv.errors import DevenvError, LockfileError
@@ -60,9 +60,12 @@ def run(
         origin: What services are to begin with.
 
     Raises:
+        Unconsented: The project asks for what nobody has allowed; nothing was begun.
         LockfileError: It is missing and `frozen`, or it does not cover the project.
         NotReady: An app or service did not come up; the others stay.
     """
+    if not dry_run:
+        trust.require(project)
     architecture = engine.info.architecture
     locked = _lock(project, architecture, tell, frozen=frozen)
     if origin is not None:

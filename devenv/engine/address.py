@@ -50,6 +50,17 @@ def named(machine: Machine, environ: Mapping[str, str], home: Path, flag: str | 
     return None
 
 
+def sockets(machine: Machine, environ: Mapping[str, str], home: Path) -> tuple[Path, ...]:
+    """Return where engines may listen on this machine: the one that is named, and the usual sockets."""
+    usual = tuple(path for _, path in _usual(environ, home))
+    try:
+        found = named(machine, environ, home)
+    except EngineError:
+        return usual
+    address = found.address if found else ""
+    return (Path(address.removeprefix("unix://")), *usual) if address.startswith("unix://") else usual
+
+
 def chosen(address: str, environ: Mapping[str, str], home: Path) -> Endpoint:
     """Return the engine at an address that was found before.
 
