@@ -134,10 +134,12 @@ def converge(
 
     Raises:
         Unconsented: The project asks for what nobody has allowed.
+        Problems: Apps lack secrets that people have to bring.
         NotReady: A container exited or did not become ready; the others stay.
         PortTaken: Something has a port that is declared.
     """
     trust.require(workspace_)
+    _require_secrets(workspace_)
     observed = engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
     if generations.settle(workspace_, engine, observed):
@@ -174,6 +176,14 @@ def converge(
         # Files that are made with a container are known only now.
         render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
     return Outcome(tuple(done), first.kept, work.digests, wanted)
+
+
+def _require_secrets(workspace_: Workspace) -> None:
+    """Refuse to start apps without the secrets that their people have to bring."""
+    if workspace_.project.secrets:
+        from devenv import vault
+
+        vault.require(workspace_)
 
 
 def _again(workspace_: Workspace, engine: Engine, wanted: Blueprint) -> Blueprint:

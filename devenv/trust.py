@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FOLDER = "trust"
 """In the user's state folder."""
 
-Kind = Literal["mount", "socket", "engine", "privileged", "capabilities", "address"]
+Kind = Literal["mount", "socket", "engine", "privileged", "capabilities", "address", "secret"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,8 @@ def require(project: Workspace) -> None:
     """
     if not project.project.reaches:
         return
-    missing = unconsented(project)
+    # Without leave to read a secret of this machine, it is only not read.
+    missing = tuple(one for one in unconsented(project) if one.kind != "secret")
     if missing:
         raise Unconsented(project, missing)
     _check_there(project)
@@ -125,7 +126,7 @@ def consent(project: Workspace, asks: Sequence[Ask] | None = None) -> None:
         DevenvError: The record cannot be written, or would be where the project can write it.
     """
     allowed = _allowed(project) | {one.mark: one.words for one in (asked(project) if asks is None else asks)}
-    told = {"project": str(_repository(project.folder)), "allowed": allowed}
+    told = {"project": str(repository(project.folder)), "allowed": allowed}
     files.write(_record(project), json.dumps(told, indent=1) + "\n", mode=0o600)
 
 
@@ -148,7 +149,7 @@ def _record(project: Workspace) -> Path:
             f"consent cannot be kept in `{state}`: the project, and its containers, could write it themselves",
             hint="choose a folder outside of it with `state` in your `config.toml`, or `DEVENV_STATE`",
         )
-    return state / FOLDER / f"{hashing.of(str(_repository(project.folder)))[:16]}.json"
+    return state / FOLDER / f"{hashing.of(str(repository(project.folder)))[:16]}.json"
 
 
 def _allowed(project: Workspace) -> dict[str, str]:
@@ -160,7 +161,12 @@ def _allowed(project: Workspace) -> dict[str, str]:
         return {}
 
 
-def _repository(folder: Path) -> Path:
+def marks(project: Workspace) -> frozenset[str]:
+    """The marks of all that was allowed."""
+    return frozenset(_allowed(project))
+
+
+def repository(folder: Path) -> Path:
     """The folder of the project in the main checkout of its repository, its own where it is in no linked worktree."""
     own = folder.resolve()
     linked = worktree.linked(own)
@@ -200,7 +206,14 @@ def _of_units(project: Workspace) -> Iterator[Ask]:
         yield from _of_unit(project, service, ("services", service.name), ports.get(service.name, ()))
 
 
-_SOURCES: tuple[Callable[[Workspace], Iterator[Ask]], ...] = (_of_units,)
+def _of_secrets(project: Workspace) -> Iterator[Ask]:
+    if project.project.secrets:
+        from devenv import vault
+
+        yield from vault.asks(project)
+
+
+_SOURCES: tuple[Callable[[Workspace], Iterator[Ask]], ...] = (_of_units, _of_secrets)
 """Each tells of other things."""
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 # From the bottom up: a module imports its own layer and lower ones.
 LAYERS = (
-    ("errors", "files", "values"),
+    ("errors", "files", "values", "veil"),
     ("dockerfile", "model", "patterns", "reference", "toml", "worktree"),
     ("config", "catalog", "lockfile"),
     ("blueprint", "render", "plan"),
@@ -55,6 +55,7 @@ LAYERS = (
             "supply",
             "trust",
             "upgrades",
+            "vault",
             "verifying",
         ),
         "workspace",
@@ -68,6 +69,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "certifi": ("devenv.images",),
     "docker": ("devenv.engine.docker", "devenv.engine.credentials"),
     "jinja2": ("devenv.render",),
+    "keyring": ("devenv.vault",),
     "platformdirs": ("devenv.config",),
     "pydantic": ("devenv.catalog",),
     "pydantic_core": ("devenv.config",),

@@ -12,7 +12,19 @@ from typer import Abort as Abort
 from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
-from devenv.cli import beginning, hooks, instances, names, onboarding, scaling, session, snapshots, trusting, verbs
+from devenv.cli import (
+    beginning,
+    hooks,
+    instances,
+    names,
+    onboarding,
+    scaling,
+    secrets,
+    session,
+    snapshots,
+    trusting,
+    verbs,
+)
 from devenv.cli.session import Options
 from devenv.errors import UsageError
 from devenv.ui import parameters, screen
@@ -340,6 +352,7 @@ app.add_typer(names.app, name="names", cls=_Commands)
 app.command("trust-ca")(names.trust_ca)
 app.command()(trusting.trust)
 app.add_typer(hooks.app, name="hooks", cls=_Commands)
+app.add_typer(secrets.app, name="secrets", cls=_Commands)
 
 
 def _background(context: typer.Context) -> Background:

@@ -61,11 +61,13 @@ def run(
 
     Raises:
         Unconsented: The project asks for what nobody has allowed; nothing was begun.
+        Problems: Secrets that people have to bring are missing.
         LockfileError: It is missing and `frozen`, or it does not cover the project.
         NotReady: An app or service did not come up; the others stay.
     """
     if not dry_run:
         trust.require(project)
+        _collect(project)
     architecture = engine.info.architecture
     locked = _lock(project, architecture, tell, frozen=frozen)
     if origin is not None:
@@ -93,6 +95,14 @@ def run(
         tell(Remark(line))
     recorded = not frozen and environment.record(project, outcome.digests, architecture)
     return _result(project, engine, wanted, outcome.steps, outcome.kept, locked=locked or recorded)
+
+
+def _collect(project: Workspace) -> None:
+    """Find the secrets that people bring, to be what containers are given."""
+    if project.project.secrets:
+        from devenv import vault
+
+        vault.collect(project)
 
 
 def _held(client: Client) -> Iterator[str]:
