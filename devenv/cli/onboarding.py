@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devenv.cli import session
+from devenv.cli import secrets, session
 from devenv.ui import screen
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from devenv.cli.session import Options
     from devenv.commands.up import UpResult
     from devenv.engine.protocol import Engine
-    from devenv.onboarding.arrival import Means, Secret
+    from devenv.onboarding.arrival import Means
     from devenv.telling import Tell
     from devenv.ui.onboarding import Drawing
     from devenv.workspace import Workspace
@@ -101,9 +101,9 @@ def _elsewhere(project: Path) -> str | None:
 
 
 def _means(given: Options, drawing: Drawing, *, opens: bool, asks: bool) -> Means:
-    from devenv.commands import doctor, hooks
+    from devenv.commands import doctor, hooks, trust
     from devenv.onboarding.arrival import Means
-    from devenv.ui import onboarding as shown
+    from devenv.ui import trusting as shown
 
     def examine(fix: bool) -> Sequence[doctor.Finding]:
         found = doctor.run(session.machine(), os.environ, Path.home(), flag=given.engine, fix=fix, say=screen.say)
@@ -118,9 +118,14 @@ def _means(given: Options, drawing: Drawing, *, opens: bool, asks: bool) -> Mean
         drawing.pause()
         return typer.confirm(question, err=True)
 
-    def enter(secret: Secret) -> str:
+    def show(project: Workspace) -> None:
         drawing.pause()
-        return _entered(secret)
+        if not drawing.is_silent:
+            shown.asks(trust.run(project))
+
+    def enter(project: Workspace) -> None:
+        drawing.pause()
+        secrets.ask(project)
 
     return Means(
         examine=examine,
@@ -128,22 +133,11 @@ def _means(given: Options, drawing: Drawing, *, opens: bool, asks: bool) -> Mean
         alone=session.locked,
         up=up,
         install=hooks.install,
-        unconsented=lambda _: (),
-        consent=lambda _: None,
-        missing=lambda _: (),
-        keep=lambda _project, _name, _value: None,
-        show=shown.asked,
+        show=show,
         ask=ask if asks else None,
         enter=enter if asks else None,
         browse=_browse if opens else None,
     )
-
-
-def _entered(secret: Secret) -> str:
-    if secret.description:
-        screen.say(screen.safe(secret.description))
-    value: str = typer.prompt(secret.name, hide_input=True, err=True)
-    return value
 
 
 def _browse(address: str) -> bool:

@@ -45,22 +45,6 @@ class Started(Protocol):
     def addresses(self) -> tuple[Address, ...]: ...
 
 
-class Ask(Protocol):
-    """Something that the project wants and may not have by itself."""
-
-    @property
-    def text(self) -> str: ...
-
-
-class Secret(Protocol):
-    """A secret that its user has to bring."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def description(self) -> str | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Means:
     """What other commands and people do here.
@@ -71,11 +55,9 @@ class Means:
         alone: Keeps other commands off the instance.
         up: Brings the environment up.
         install: Writes git's scripts for the project's hooks.
-        unconsented: What the project asks for and nobody has consented to.
-        missing: Secrets without a value.
-        show: Lets people see what is asked for.
+        show: Lets people see what the project asks for beyond its own containers.
         ask: Asks to say yes; None where nobody sits there.
-        enter: Asks for a secret's value; None likewise.
+        enter: Asks for each secret that is missing, and keeps it; None likewise.
         browse: Opens an address in a browser; whether there was one. None when that is not wanted.
     """
 
@@ -84,13 +66,9 @@ class Means:
     alone: Callable[[Workspace, Engine], AbstractContextManager[None]]
     up: Callable[[Workspace, Engine, Tell], Started]
     install: Callable[[Workspace], object]
-    unconsented: Callable[[Workspace], Sequence[Ask]]
-    consent: Callable[[Workspace], object]
-    missing: Callable[[Workspace], Sequence[Secret]]
-    keep: Callable[[Workspace, str, str], object]
-    show: Callable[[Sequence[Ask]], None]
+    show: Callable[[Workspace], None]
     ask: Callable[[str], bool] | None = None
-    enter: Callable[[Secret], str] | None = None
+    enter: Callable[[Workspace], None] | None = None
     browse: Callable[[str], bool] | None = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from devenv import config, workspace
+from devenv import config, trust, vault, workspace
 from devenv.config import findings
 from devenv.engine import lock as locks
 from devenv.errors import DevenvError, EngineError, Problems
@@ -107,51 +107,60 @@ def _together(*problems: DevenvError) -> DevenvError:
 
 def _unanswered(arrival: Arrival) -> Iterator[DevenvError]:
     """Everything that people would be asked, where nobody is there to answer."""
-    yield from _unconsented(arrival)
+    asks = () if arrival.request.consents else _unconsented(arrival)
+    if asks:
+        yield trust.Unconsented(arrival.project, asks)
     yield from _missing(arrival)
 
 
 def consent(arrival: Arrival) -> Outcome:
-    """Have the consent to whatever the project asks for outside of itself."""
-    project, means = arrival.project, arrival.means
-    asked = means.unconsented(project)
-    if not asked:
-        return Outcome("none", "nothing to consent to")
-    if means.ask is None and not arrival.request.consents:
+    """Have the consent to whatever the project asks for beyond its own containers."""
+    project, asks = arrival.project, trust.unconsented(arrival.project)
+    if arrival.request.consents and asks:
+        arrival.means.show(project)
+    elif _unconsented(arrival):
+        _ask(arrival)
+    else:
+        asks = ()
+    if asks:
+        trust.consent(project, asks)
+    trust.require(project)
+    if asks:
+        return Outcome("done", f"to {len(asks)} thing{'s' if len(asks) > 1 else ''} that the project asks for")
+    if project.project.reaches:
+        return Outcome("already", "given before")
+    return Outcome("none", "nothing to consent to")
+
+
+def _unconsented(arrival: Arrival) -> tuple[trust.Ask, ...]:
+    """What it is not started without; a secret of this machine that it may not read is only asked for."""
+    return tuple(one for one in trust.unconsented(arrival.project) if one.kind != "secret")
+
+
+def _ask(arrival: Arrival) -> None:
+    if arrival.means.ask is None:
         raise _together(*_unanswered(arrival))
-    means.show(asked)
-    if not arrival.request.consents and not (means.ask is not None and means.ask("Let it have that?")):
-        raise DevenvError(
-            "the project may not have what it asks for, so it is not started",
-            hint="`devenv trust` shows it again; take out of `devenv.toml` what you do not want",
-        )
-    means.consent(project)
-    return Outcome("done", f"to {len(asked)} thing{'s' if len(asked) > 1 else ''} that the project asks for")
-
-
-def _unconsented(arrival: Arrival) -> Iterator[DevenvError]:
-    for one in () if arrival.request.consents else arrival.means.unconsented(arrival.project):
-        yield DevenvError(
-            f"the project asks for {one.text}",
-            hint="`devenv trust` shows it; `devenv onboard --trust` lets it have that",
-        )
+    arrival.means.show(arrival.project)
+    if not arrival.means.ask("Allow this?"):
+        raise trust.Refused(arrival.project)
 
 
 def secrets(arrival: Arrival) -> Outcome:
     """Have a value for each secret that people have to bring."""
-    means, missing = arrival.means, arrival.means.missing(arrival.project)
-    if not missing:
-        return Outcome("none", "none is missing")
-    if means.enter is None:
-        raise _together(*_missing(arrival))
-    for one in missing:
-        means.keep(arrival.project, one.name, means.enter(one))
-    return Outcome("done", ", ".join(one.name for one in missing))
+    project, means = arrival.project, arrival.means
+    if not project.project.secrets:
+        return Outcome("none", "it asks for none")
+    missing = vault.missing(project)
+    if missing and means.enter is not None:
+        means.enter(project)
+    vault.collect(project)
+    if missing:
+        return Outcome("done", ", ".join(one.name for one in missing))
+    return Outcome("already", "each has a value")
 
 
 def _missing(arrival: Arrival) -> Iterator[DevenvError]:
-    for one in arrival.means.missing(arrival.project):
-        what = f" ({one.description})" if one.description else ""
-        yield DevenvError(
-            f"secret `{one.name}`{what} has no value", hint=f"`devenv secrets set {one.name}` asks for it"
-        )
+    try:
+        vault.collect(arrival.project)
+    except Problems as found:
+        yield from found.problems

@@ -11,10 +11,7 @@ from devenv.model.progress import Progress
 from devenv.ui import errors, progress, screen, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from devenv.commands.onboard import OnboardResult, Passed
-    from devenv.onboarding.arrival import Ask
     from devenv.telling import Event, Tell
     from devenv.ui.screen import Colour
 
@@ -30,16 +27,19 @@ _INSTANT = ("consent", "secrets", "open")
 
 
 class Drawing:
-    """The stages as they go; what is under way is drawn from the first thing told of it until the stage ends."""
+    """The stages as they go; what is under way is drawn from the first thing told of it until the stage ends.
+
+    `is_silent`: only what comes at the end is told.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
+        self.is_silent = as_json
         self._stack = ExitStack()
         self._tell: Tell | None = None
 
     def began(self, stage: str) -> None:
         """Draw that a stage is under way, where lines can be drawn anew."""
-        if screen.is_live() and not self._as_json and stage not in _INSTANT:
+        if screen.is_live() and not self.is_silent and stage not in _INSTANT:
             self.tell(Progress(stage, "under way", 0, None, "steps"))
 
     def tell(self, event: Event) -> None:
@@ -47,14 +47,14 @@ class Drawing:
         if isinstance(event, Progress) and event.unit == "objects" and not screen.is_live():
             return  # git counts fast; lines of that tell nobody anything
         if self._tell is None:
-            drawn = progress.drawn(as_json=self._as_json, keeps_steps=False)
+            drawn = progress.drawn(as_json=self.is_silent, keeps_steps=False)
             self._tell = self._stack.enter_context(drawn)
         self._tell(event)
 
     def ended(self, stage: Passed) -> None:
         """Leave a line for the stage."""
         self.pause()
-        if not self._as_json:
+        if not self.is_silent:
             screen.say(line(stage))
 
     def pause(self) -> None:
@@ -72,13 +72,6 @@ def line(stage: Passed) -> str:
     if stage.state in ("already", "none"):
         words = screen.paint(words, "dim")
     return f"{screen.paint(mark, colour)} {stage.stage:<{_WIDTH}} {time:>{_TIME}}  {words}"
-
-
-def asked(found: Sequence[Ask]) -> None:
-    """What the project asks for."""
-    screen.say("this project asks for what is not its own:")
-    for one in found:
-        screen.say(f"  {screen.paint('!', 'yellow')} {screen.safe(one.text)}")
 
 
 def result(found: OnboardResult, *, again: str, place: str | None, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv import environment, lockfile, workspace
+from devenv import environment, lockfile, trust, vault, workspace
 from devenv.commands import hooks, onboard, up
 from devenv.commands.onboard import OnboardResult
 from devenv.engine.apply import StepEvent
@@ -44,6 +44,21 @@ run = "true"
 [hooks.lint]
 run = "true {files}"
 """
+# What has to be consented to, and what has to be brought.
+MORE = """
+[apps.web.mounts]
+"/outside" = "../outside.txt"
+
+[secrets.PAYMENTS_KEY]
+
+[secrets.MAIL_TOKEN]
+description = "from the wiki"
+"""
+ASKS = (
+    "`web` reads `../outside.txt`, which is",
+    "`web` reads the secret `PAYMENTS_KEY`",
+    "`web` reads the secret `MAIL_TOKEN`",
+)
 STAGES = ("clone", "machine", "consent", "secrets", "lock", "images", "up", "hooks", "open")
 
 
@@ -53,17 +68,6 @@ class Finding:
     message: str
     remedy: str | None = None
     fixable: bool = False
-
-
-@dataclass(frozen=True)
-class Ask:
-    text: str
-
-
-@dataclass(frozen=True)
-class Secret:
-    name: str
-    description: str | None = None
 
 
 FINE = (Finding("ok", "an engine"),)
@@ -87,11 +91,9 @@ class World:
         self.machine = Machine(state=folder / "state", cache=folder / "cache", watch=False)
         self.engine = MemoryEngine(program=program)
         self.findings: Sequence[Finding] = FINE
-        self.asks: tuple[Ask, ...] = ()
-        self.secrets: tuple[Secret, ...] = ()
-        self.kept: dict[str, str] = {}
         self.questions: list[str] = []
-        self.shown: list[str] = []
+        self.shown: list[tuple[str, ...]] = []
+        self.entered = 0
         self.opened: list[str] = []
         self.repaired = 0
         self.told: list[Event] = []
@@ -134,13 +136,9 @@ class World:
             alone=_alone,
             up=self._up,
             install=hooks.install,
-            unconsented=lambda _: self.asks,
-            consent=self._consent,
-            missing=lambda _: tuple(one for one in self.secrets if one.name not in self.kept),
-            keep=lambda _, name, value: self.kept.update({name: value}),
-            show=lambda found: self.shown.extend(one.text for one in found),
+            show=lambda project: self.shown.append(tuple(one.words for one in trust.asked(project))),
             ask=self._ask,
-            enter=lambda one: f"value of {one.name}",
+            enter=self._enter,
             browse=self._browse,
         )
 
@@ -154,8 +152,10 @@ class World:
         self.opened.append(address)
         return True
 
-    def _consent(self, _: Workspace) -> None:
-        self.asks = ()
+    def _enter(self, project: Workspace) -> None:
+        self.entered += 1
+        for one in vault.missing(project):
+            vault.keep(project, one.name, f"value of {one.name}")
 
     def _ask(self, question: str) -> bool:
         self.questions.append(question)
@@ -173,6 +173,15 @@ def _alone(_project: Workspace, _engine: object) -> Iterator[None]:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     made = World(tmp_path)
+    made.locked()
+    return made
+
+
+@pytest.fixture
+def demanding(tmp_path: Path) -> World:
+    """Whose project asks for something outside of it and for secrets."""
+    made = World(tmp_path, TEXT + MORE)
+    (tmp_path / "outside.txt").write_text("")
     made.locked()
     return made
 
@@ -323,47 +332,92 @@ def test_warnings_of_the_machine_keep_nobody(world: World) -> None:
     assert words(world.go(start=world.source), "machine").endswith("; `devenv doctor` has 1 warning")
 
 
-def test_a_no_to_what_the_project_asks_for_starts_nothing(world: World) -> None:
-    world.asks, world.answers = (Ask("the whole engine"),), False
-    result = world.go(start=world.source)
-    assert result.stages[-1].stage == "consent"
-    assert (world.shown, world.engine.containers) == (["the whole engine"], {})
-    assert world.asks
+def test_a_no_to_what_the_project_asks_for_starts_nothing(demanding: World) -> None:
+    demanding.answers = False
+    result = demanding.go(start=demanding.source)
+    assert isinstance(result.problem, trust.Refused)
+    assert (result.stages[-1].stage, demanding.engine.containers) == ("consent", {})
+    assert [one.startswith(ask) for one, ask in zip(demanding.shown[0], ASKS, strict=True)] == [True] * 3, (
+        demanding.shown
+    )
+    assert trust.unconsented(workspace.load(demanding.source, demanding.machine))
 
 
-def test_consent_and_secrets_are_asked_for_once(world: World) -> None:
-    world.asks, world.secrets = (Ask("the whole engine"), Ask("all ports")), (Secret("KEY"), Secret("TOKEN"))
-    result = world.go(start=world.source)
+def test_consent_and_secrets_are_asked_for_once(demanding: World) -> None:
+    result = demanding.go(start=demanding.source)
+    assert result.problem is None
     assert (states(result)["consent"], states(result)["secrets"]) == ("done", "done")
-    assert world.kept == {"KEY": "value of KEY", "TOKEN": "value of TOKEN"}
-    assert words(result, "secrets") == "KEY, TOKEN"
-    again = world.go(start=world.source)
-    assert (states(again)["consent"], states(again)["secrets"]) == ("none", "none")
-    assert len(world.questions) == 1
+    assert words(result, "secrets") == "PAYMENTS_KEY, MAIL_TOKEN"
+    again = demanding.go(start=demanding.source)
+    assert (states(again)["consent"], states(again)["secrets"]) == ("already", "already")
+    assert (len(demanding.questions), demanding.entered) == (1, 1)
 
 
-def test_where_nobody_sits_everything_that_is_missing_is_told_at_once(world: World) -> None:
-    world.findings = NO_ENGINE
-    world.asks, world.secrets = (Ask("the whole engine"),), (Secret("KEY"), Secret("TOKEN", "from the wiki"))
-    result = world.go(start=world.source, alone=True)
+def test_a_changed_ask_is_asked_for_again(demanding: World) -> None:
+    demanding.go(start=demanding.source)
+    toml = demanding.source / "devenv.toml"
+    (demanding.folder / "other.txt").write_text("")
+    toml.write_text(toml.read_text().replace("outside.txt", "other.txt"))
+    assert states(demanding.go(start=demanding.source))["consent"] == "done"
+    assert len(demanding.questions) == 2
+
+
+def test_secrets_alone_are_no_question_of_consent(tmp_path: Path) -> None:
+    world = World(tmp_path, TEXT + "[secrets.KEY]\n")
+    world.locked()
+    result = world.go(start=world.source)
+    assert (states(result)["consent"], states(result)["secrets"]) == ("none", "done")
+    assert world.questions == []
+
+
+def test_where_nobody_sits_everything_that_is_missing_is_told_at_once(demanding: World) -> None:
+    demanding.findings = NO_ENGINE
+    result = demanding.go(start=demanding.source, alone=True)
     assert isinstance(result.problem, Problems)
-    assert [one.message for one in result.problem.problems] == [
+    said = [one.message.partition("\n")[0] for one in result.problem.problems]
+    assert said == [
         "no container engine answers",
-        "the project asks for the whole engine",
-        "secret `KEY` has no value",
-        "secret `TOKEN` (from the wiki) has no value",
+        "`shop` asks for more than its own containers, and you have not allowed it:",
+        "the secret `PAYMENTS_KEY` has no value",
+        "the secret `MAIL_TOKEN` has no value: from the wiki",
     ]
     assert all(one.hint for one in result.problem.problems)
-    assert (world.questions, world.engine.containers) == ([], {})
+    assert (demanding.questions, demanding.engine.containers) == ([], {})
 
 
-def test_yes_is_no_consent(world: World) -> None:
-    world.asks = (Ask("the whole engine"),)
+def test_with_an_engine_what_is_missing_is_told_in_the_stage_of_consent(demanding: World) -> None:
+    result = demanding.go(start=demanding.source, alone=True, repairs=True)
+    assert isinstance(result.problem, Problems)
+    assert (result.stages[-1].stage, len(result.problem.problems)) == ("consent", 3)
+
+
+def test_yes_is_no_consent(tmp_path: Path) -> None:
+    world = World(tmp_path, TEXT + MORE.partition("[secrets")[0])
+    (tmp_path / "outside.txt").write_text("")
+    world.locked()
     result = world.go(start=world.source, alone=True, repairs=True)
-    assert result.problem is not None
-    assert result.problem.message == "the project asks for the whole engine"
+    assert isinstance(result.problem, trust.Unconsented)
     assert world.go(start=world.source, alone=True, consents=True).problem is None
-    assert world.shown == ["the whole engine"]
+    assert len(world.shown) == 1
+
+
+def test_with_trust_a_secret_may_come_from_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYMENTS_KEY", "canary-9f2c")
+    world = World(tmp_path, TEXT + "[secrets.PAYMENTS_KEY]\n")
+    world.locked()
+    unasked = world.go(start=world.source, alone=True)
+    assert unasked.problem is not None
+    assert unasked.stages[-1].stage == "secrets"
+    result = world.go(start=world.source, alone=True, consents=True)
+    assert (states(result)["consent"], states(result)["secrets"]) == ("done", "already")
+
+
+def test_what_is_mounted_and_not_there_is_told_before_anything_is_begun(demanding: World) -> None:
+    (demanding.folder / "outside.txt").unlink()
+    result = demanding.go(start=demanding.source)
+    assert result.problem is not None
+    assert result.stages[-1].stage == "consent"
+    assert "has no such file or folder" in result.problem.message
 
 
 def test_a_lockfile_that_is_stale_is_named(world: World) -> None:
@@ -436,27 +490,27 @@ def broken(*_: object, **__: object) -> DevenvError:
     [
         ("machine", "examine"),
         ("machine", "connect"),
-        ("consent", "consent"),
-        ("secrets", "keep"),
+        ("consent", "show"),
+        ("consent", "ask"),
+        ("secrets", "enter"),
         ("lock", "alone"),
         ("up", "up"),
         ("hooks", "install"),
         ("open", "browse"),
     ],
 )
-def test_what_failed_is_gone_on_with(world: World, stage: str, name: str) -> None:
-    world.asks, world.secrets = (Ask("the whole engine"),), (Secret("KEY"),)
+def test_what_failed_is_gone_on_with(demanding: World, stage: str, name: str) -> None:
     failing: Callable[..., object] = broken
-    means = replace(world.means(), **{name: failing})  # type: ignore[arg-type]
-    request = Request(world.folder, world.machine, url=str(world.source), folder="clone")
-    failed = onboard.run(request, means, tell=world.told.append, hear=lambda _: None)
+    means = replace(demanding.means(), **{name: failing})  # type: ignore[arg-type]
+    request = Request(demanding.folder, demanding.machine, url=str(demanding.source), folder="clone")
+    failed = onboard.run(request, means, tell=demanding.told.append, hear=lambda _: None)
     assert (failed.stages[-1].stage, failed.stages[-1].state) == (stage, "failed")
     assert failed.ahead == STAGES[STAGES.index(stage) + 1 :]
-    again = world.go(str(world.source), folder="clone")
+    again = demanding.go(str(demanding.source), folder="clone")
     assert again.problem is None
     before = {one.stage for one in failed.stages[:-1]}
     assert {one.stage for one in again.stages if one.state == "done"} & before == set()
-    assert len(world.questions) == (2 if stage == "consent" else 1)
+    assert (len(demanding.questions), demanding.entered) == (1, 1)
 
 
 def test_a_bug_is_not_taken_for_a_failure(world: World) -> None:
