@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from devenv.model.progress import Progress
@@ -94,7 +94,8 @@ def result(found: OnboardResult, *, again: str, place: str | None, as_json: bool
 
 def _json(found: OnboardResult) -> None:
     problem = found.problem
-    data = {name: value for name, value in asdict(found).items() if name != "problem"}
+    # An error is no data, and some cannot be copied.
+    data = {name: value for name, value in asdict(replace(found, problem=None)).items() if name != "problem"}
     problems = errors.data(problem) if problem is not None else []
     screen.give_json(data | {"folder": found.folder and str(found.folder), "ready": not problems, "problems": problems})
 

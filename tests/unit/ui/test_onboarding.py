@@ -70,6 +70,15 @@ def test_programs_hear_of_a_problem_with_its_hint(capsys: pytest.CaptureFixture[
     assert (told["ready"], told["folder"], told["ahead"]) == (False, None, ["open"])
 
 
+def test_a_problem_that_cannot_be_copied_is_told_too(capsys: pytest.CaptureFixture[str]) -> None:
+    class Particular(DevenvError):
+        def __init__(self, one: str, other: str) -> None:
+            super().__init__(f"{one} and {other}")
+
+    onboarding.result(replace(DONE, problem=Particular("a", "b")), again="devenv onboard", place=None, as_json=True)
+    assert json.loads(capsys.readouterr().out)["problems"][0]["message"] == "a and b"
+
+
 def test_lines_leave_out_what_git_counts(capsys: pytest.CaptureFixture[str]) -> None:
     drawing = onboarding.Drawing(as_json=False)
     drawing.began("clone")
