@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +15,12 @@ from devenv.cli import secrets, session
 from devenv.ui import screen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from devenv.cli.session import Options
     from devenv.commands.up import UpResult
     from devenv.engine.protocol import Engine
-    from devenv.onboarding.arrival import Means
+    from devenv.onboarding.arrival import Finding, Means
     from devenv.telling import Tell
     from devenv.ui.onboarding import Drawing
     from devenv.workspace import Workspace
@@ -62,7 +63,7 @@ def onboard(
         options=_options(given),
         tells=not as_json,
     )
-    means = _means(given, drawing, opens=opens, asks=screen.is_interactive() and not as_json)
+    means = _Here(given, drawing).means(opens=opens, asks=screen.is_interactive() and not as_json)
     try:
         result = command.run(request, means, tell=drawing.tell, hear=drawing.ended, begin=drawing.began)
     finally:
@@ -100,44 +101,65 @@ def _elsewhere(project: Path) -> str | None:
     return str(project.relative_to(here)) if project.is_relative_to(here) else str(project)
 
 
-def _means(given: Options, drawing: Drawing, *, opens: bool, asks: bool) -> Means:
-    from devenv.commands import doctor, hooks, trust
-    from devenv.onboarding.arrival import Means
-    from devenv.ui import trusting as shown
+class _Here:
+    """What other commands and people do here."""
 
-    def examine(fix: bool) -> Sequence[doctor.Finding]:
-        found = doctor.run(session.machine(), os.environ, Path.home(), flag=given.engine, fix=fix, say=screen.say)
-        return found.findings
+    def __init__(self, given: Options, drawing: Drawing) -> None:
+        self._given = given
+        self._drawing = drawing
 
-    def up(project: Workspace, engine: Engine, tell: Tell) -> UpResult:
-        from devenv.commands import up as command
+    def means(self, *, opens: bool, asks: bool) -> Means:
+        """All of it, as stages take it."""
+        from devenv.commands import hooks
+        from devenv.onboarding.arrival import Means
 
-        return command.run(project, engine, session.background(given, project, engine), tell=tell)
+        return Means(
+            examine=self._examine,
+            connect=lambda: session.engine(self._given),
+            alone=self._alone,
+            up=self._up,
+            install=hooks.install,
+            show=self._show,
+            ask=self._ask if asks else None,
+            enter=self._enter if asks else None,
+            browse=_browse if opens else None,
+        )
 
-    def ask(question: str) -> bool:
-        drawing.pause()
+    def _examine(self, fix: bool) -> Sequence[Finding]:
+        from devenv.commands import doctor
+
+        if fix:
+            self._drawing.pause()
+        flag = self._given.engine
+        return doctor.run(session.machine(), os.environ, Path.home(), flag=flag, fix=fix, say=screen.say).findings
+
+    @contextmanager
+    def _alone(self, project: Workspace, engine: Engine) -> Iterator[None]:
+        self._drawing.pause()
+        with session.locked(project, engine):
+            self._drawing.resume()
+            yield
+
+    def _up(self, project: Workspace, engine: Engine, tell: Tell) -> UpResult:
+        from devenv.commands import up
+
+        return up.run(project, engine, session.background(self._given, project, engine), tell=tell)
+
+    def _ask(self, question: str) -> bool:
+        self._drawing.pause()
         return typer.confirm(question, err=True)
 
-    def show(project: Workspace) -> None:
-        drawing.pause()
-        if not drawing.is_silent:
-            shown.asks(trust.run(project))
+    def _show(self, project: Workspace) -> None:
+        from devenv.commands import trust
+        from devenv.ui import trusting
 
-    def enter(project: Workspace) -> None:
-        drawing.pause()
+        self._drawing.pause()
+        if not self._drawing.is_silent:
+            trusting.asks(trust.run(project))
+
+    def _enter(self, project: Workspace) -> None:
+        self._drawing.pause()
         secrets.ask(project)
-
-    return Means(
-        examine=examine,
-        connect=lambda: session.engine(given),
-        alone=session.locked,
-        up=up,
-        install=hooks.install,
-        show=show,
-        ask=ask if asks else None,
-        enter=enter if asks else None,
-        browse=_browse if opens else None,
-    )
 
 
 def _browse(address: str) -> bool:

@@ -36,10 +36,17 @@ class Drawing:
         self.is_silent = as_json
         self._stack = ExitStack()
         self._tell: Tell | None = None
+        self._stage = ""
 
     def began(self, stage: str) -> None:
         """Draw that a stage is under way, where lines can be drawn anew."""
-        if screen.is_live() and not self.is_silent and stage not in _INSTANT:
+        self._stage = stage
+        self.resume()
+
+    def resume(self) -> None:
+        """Go on drawing after a pause."""
+        stage = self._stage
+        if screen.is_live() and not self.is_silent and stage and stage not in _INSTANT:
             self.tell(Progress(stage, "under way", 0, None, "steps"))
 
     def tell(self, event: Event) -> None:
