@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from devenv import config, toml
+from devenv import config, files, toml
 from devenv.config import units
 from devenv.errors import DevenvError, Place, Problems
 from devenv.model.catalog import (
@@ -82,6 +82,7 @@ class Catalog:
         path = folder / source
         if path.resolve().parent != folder.resolve():
             raise DevenvError(f"`{source}` is not in the folder of {kind} `{name}`")
+        self._check_place(path)
         try:
             return path.read_bytes()
         except OSError as error:
@@ -91,8 +92,16 @@ class Catalog:
         for folder in self.folders:
             file = folder / f"{kind}s" / f"{name}.toml"
             if file.is_file():
+                self._check_place(file)
                 return file
         raise unknown(kind, name, self.names(kind), where=where)
+
+    def _check_place(self, path: Path) -> None:
+        """Refuse a project's entry that links lead to, out of the project: it would get into images and messages."""
+        own = self.folders[0].parent
+        if path.is_relative_to(own) and not path.is_relative_to(data_folder()) and files.leads_out(path, own):
+            shown = toml.printable(path.relative_to(own).as_posix())
+            raise DevenvError(f"`{shown}` leads out of the project by a link", hint="put the file itself there")
 
 
 def of(root: Path) -> Catalog:

@@ -1,9 +1,9 @@
-"""Writes files so that they are old or new, never half."""
+"""Writes files so that they are old or new, never half; and sees that none is where a link leads."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -55,3 +55,34 @@ def named(path: Path) -> Iterator[None]:
         raise DevenvError(
             f"cannot write `{path}`: {error.strerror}", hint="free disk space or make the folder writable"
         ) from error
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path leads out of a folder by links; one that goes in a circle does."""
+    try:
+        return not path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):
+        return True
+
+
+def linked(folder: Path, *, levels: int, but: Collection[str] = ()) -> Path | None:
+    """The folder, or the first thing in it that is a link; None when nothing is.
+
+    Args:
+        levels: How deep to look; 1 is what is directly in it.
+        but: Names in it of folders in which links may be.
+    """
+    if folder.is_symlink():
+        return folder
+    try:
+        with os.scandir(folder) as entries:
+            here = sorted(entries, key=lambda one: one.name)
+    except OSError:
+        return None
+    for one in here:
+        if one.is_symlink():
+            return Path(one.path)
+        deeper = levels > 1 and one.name not in but and one.is_dir()
+        if deeper and (found := linked(Path(one.path), levels=levels - 1)) is not None:
+            return found
+    return None

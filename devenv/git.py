@@ -7,6 +7,13 @@ from pathlib import Path
 
 from devenv import worktree
 
+SAFE = (
+    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+    # Else files that are committed in a folder could make it a repository, with settings of their own.
+    *("-c", "safe.bareRepository=explicit"),
+)
+"""For every call: a repository's own settings must not run anything here."""
+
 
 def tracked(folder: Path, path: str) -> tuple[str, ...]:
     """Files under `path` that are committed or about to be, relative to `folder`."""
@@ -31,8 +38,7 @@ def exclude(folder: Path) -> Path:
 def _run(folder: Path, *arguments: str) -> bytes:
     try:
         done = subprocess.run(
-            # A repository's own settings must not run anything here.
-            ["git", "-c", "core.fsmonitor=false", *arguments],
+            ["git", *SAFE, *arguments],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

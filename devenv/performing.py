@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from devenv import balancing, plan, supply
+from devenv import balancing, plan, supply, trust
 from devenv.blueprint.mounts import USERS
 from devenv.engine import apply, passwd, ports, readiness
 from devenv.engine.protocol import Engine, SeenImage
@@ -214,6 +214,7 @@ class Work:
             self._tell(SetupLine(unit, line))
 
     def _start(self, container: Container) -> None:
+        trust.guard(self._workspace, container)
         self._started.add(container.name)
         try:
             self._engine.start(container.name)

@@ -19,6 +19,7 @@ from devenv.blueprint import hashing
 from devenv.blueprint.reaches import ENGINES_OWN
 from devenv.config import findings, reaching
 from devenv.errors import DevenvError, Place, Untrusted
+from devenv.model.blueprint import Container
 from devenv.model.project import App, HostPath, Service
 from devenv.values import dataclass
 
@@ -114,6 +115,28 @@ def require(project: Workspace) -> None:
     if missing:
         raise Unconsented(project, missing)
     _check_there(project)
+
+
+def guard(project: Workspace, container: Container) -> None:
+    """Refuse to start a container one of whose paths leads elsewhere by now; what runs already may have changed it.
+
+    The engine follows links when a container starts, not when it is made.
+
+    Raises:
+        Unconsented: It leads to what nobody has allowed.
+        DevenvError: It leads out of the project, and was never to.
+    """
+    asked_for = {str(_located(project, mount)) for _, mount in _mounts(project)}
+    if asked_for:
+        require(project)
+    for mount in container.mounts:
+        is_own = mount.kind == "bind" and Path(mount.source).is_relative_to(project.folder)
+        if is_own and mount.source not in asked_for and files.leads_out(Path(mount.source), project.folder):
+            shown = toml.printable(os.path.relpath(mount.source, project.folder), 400)
+            raise DevenvError(
+                f"`{container.unit}` is not started: `{shown}` leads out of the project by now",
+                hint="something has put a symbolic link there; remove it",
+            )
 
 
 def consent(project: Workspace, asks: Sequence[Ask] | None = None) -> None:
@@ -241,7 +264,7 @@ def _ask(kind: Kind, words: str, keys: toml.Keys, *details: object) -> Ask:
 
 def _of_mount(project: Workspace, mount: HostPath, keys: tuple[str, str]) -> Iterator[Ask]:
     """What of this machine a mount gives; nothing where it is only a file or folder of the project."""
-    path = reaching.located(mount.source, project.folder, Path.home())
+    path = _located(project, mount)
     try:
         real = path.resolve()
     except (OSError, RuntimeError):  # links that go in a circle lead nowhere
@@ -319,8 +342,8 @@ def _held(root: Path) -> Iterator[tuple[Path, str]]:
 
 def _check_there(project: Workspace) -> None:
     """Refuse what is outside and not there: some engines would make an empty folder in its place."""
-    for keys, mount in _outside(project):
-        path = reaching.located(mount.source, project.folder, Path.home())
+    for keys, mount in _mounts(project):
+        path = _located(project, mount)
         if str(path) not in ENGINES_OWN and not path.exists():
             place = config.read(project.folder, profile=project.profile).place
             raise DevenvError(
@@ -330,7 +353,11 @@ def _check_there(project: Workspace) -> None:
             )
 
 
-def _outside(project: Workspace) -> Iterator[tuple[tuple[str, str], HostPath]]:
+def _located(project: Workspace, mount: HostPath) -> Path:
+    return reaching.located(mount.source, project.folder, Path.home())
+
+
+def _mounts(project: Workspace) -> Iterator[tuple[tuple[str, str], HostPath]]:
     units: Mapping[str, Sequence[App | Service]] = {"apps": project.project.apps, "services": project.project.services}
     for table, each in units.items():
         for unit in each:

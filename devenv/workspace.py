@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv import blueprint, catalog, config, files, instances, lockfile, secrets
+from devenv import blueprint, catalog, config, files, instances, lockfile, secrets, toml
 from devenv.catalog import Catalog
 from devenv.errors import Conflict, DevenvError, EngineError, LockfileError
 from devenv.instances import Checkout, Claim, ledger, naming, ports, state
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 STATE = state.FILE
 USERS = ".devenv/passwd"
+OWN = ".devenv"
+CATALOG = ("services", "stacks")
+"""What in it is the project's own; devenv only reads it."""
 _LAST = "last"
 # A file with more certificates than this is a whole bundle; fewer are additions to the system's.
 BUNDLE = 20
@@ -87,12 +90,27 @@ def load(start: Path, machine: Machine, *, profile: str | None = None) -> Worksp
         Problems: Everything that is wrong with `devenv.toml`.
     """
     folder = config.find(start)
+    check_links(folder)
     loaded = config.read(folder, profile=profile)
     entries = catalog.of(folder)
     catalog.check(loaded.project, entries, loaded.place)
     named = any(one.document.name == config.LOCAL_NAME and "name" in one.table for one in loaded.source.layers)
     opened = Workspace(folder, loaded.project, entries, machine, loaded.source.is_alone, named, profile=profile)
     return replace(opened, claim=opened.claimed)
+
+
+def check_links(folder: Path) -> None:
+    """Refuse a project's folder whose `.devenv` is elsewhere: what devenv writes there would be, too.
+
+    Raises:
+        DevenvError: It is a link, or something in it is that devenv writes to.
+    """
+    found = files.linked(folder / OWN, levels=2, but=CATALOG)
+    if found is not None:
+        raise DevenvError(
+            f"`{toml.printable(found.relative_to(folder).as_posix())}` is a symbolic link, and devenv writes there",
+            hint="remove the link; devenv makes what it needs",
+        )
 
 
 def claim(

@@ -35,9 +35,9 @@ def image(reference: str, version: str = "1.0") -> RegistryPin:
     return RegistryPin(reference, digests[0], digests[1], digests[2], version, EPOCH)
 
 
-def pins(project: Project, **changes: Any) -> Pins:
+def pins(project: Project, entries: Catalog = CATALOG, **changes: Any) -> Pins:
     """Pins for all that the project wants."""
-    asked = wanted.of(project, CATALOG)
+    asked = wanted.of(project, entries)
     source = Source("debian", "trixie", "main", EPOCH, "0" * 64)
     layers = {one.name: layer(one) for one in asked.layers}
     registry = {one: image(one) for one in asked.images}
@@ -66,8 +66,8 @@ def with_layers(lock: Lockfile, layers: Mapping[str, Layer]) -> Lockfile:
     return replace(lock, platforms={"amd64": replace(pins, debian=replace(pins.debian, layers=layers))})
 
 
-def lock(project: Project) -> Lockfile:
-    return Lockfile(lockfile.meaning(project, CATALOG), {"amd64": pins(project)})
+def lock(project: Project, entries: Catalog = CATALOG) -> Lockfile:
+    return Lockfile(lockfile.meaning(project, entries), {"amd64": pins(project, entries)})
 
 
 def app(name: str = "web", **changes: Any) -> App:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from devenv import files as disk
 from devenv import patterns
 from devenv.errors import DevenvError, Place
 from devenv.model.pins import ContextFile
@@ -85,6 +86,11 @@ def _rules(root: Path, names: tuple[str, ...]) -> tuple[_Rule, ...]:
     name = next((name for name in names if (root / name).is_file()), None)
     if name is None:
         return ()
+    if disk.leads_out(root / name, root):
+        shown = posixpath.normpath(name)
+        raise DevenvError(
+            f"`{shown}` is a symbolic link that leads out of the project", hint="put the file itself there"
+        )
     lines = (root / name).read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
     return tuple(rule for number, line in enumerate(lines, start=1) for rule in _rule(name, number, line))
 

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from devenv import files
 from devenv.blueprint import hashing
 from devenv.catalog import Catalog
 from devenv.model.project import App, Project
@@ -36,15 +37,18 @@ def of(project: Project, app: App, entries: Catalog, image_key: str) -> Setup:
     rules = tuple(rule.path for rule in project.sync.rules if rule.action == "setup")
     globs = (*(glob for stack in stacks for glob in stack.inputs), *rules) if app.setup else ()
     folder = project.root / app.dir
-    found = sorted({path for path in (*_matching(folder, globs), *_named(folder, app.setup)) if path.is_file()})
-    inputs = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
-    return Setup(commands, hashing.of([image_key, commands, inputs]), hashing.of(commands)[:12])
+    inputs = {path for path in (*_matching(folder, globs), *_named(folder, app.setup)) if path.is_file()}
+    # Inside, a link that leads out of the project leads nowhere; and its hash would tell of what is there.
+    found = sorted(path for path in inputs if not files.leads_out(path, project.root))
+    hashes = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+    return Setup(commands, hashing.of([image_key, commands, hashes]), hashing.of(commands)[:12])
 
 
 def _matching(folder: Path, globs: tuple[str, ...]) -> Iterator[Path]:
     for glob in globs:
         for path in folder.glob(_globbed(glob)):
-            yield from path.rglob("*") if path.is_dir() else (path,)
+            # A folder that a link leads to may be the whole machine.
+            yield from path.rglob("*") if path.is_dir() and not path.is_symlink() else (path,)
 
 
 def _globbed(pattern: str) -> str:

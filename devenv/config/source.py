@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from devenv import toml
+from devenv import files, toml
 from devenv.config import findings
 from devenv.errors import DevenvError, Place
 from devenv.values import dataclass
@@ -86,11 +86,19 @@ def read(folder: Path, text: str | None = None) -> tuple[toml.Document, ...]:
         try:
             given = text if name == NAME else None
             path = folder / name
+            _check_place(path)
             documents.append(toml.read(path, name=name) if given is None else toml.read_text(given, name=name))
         except DevenvError as error:
             problems.append(error)
     findings.raised(problems)
     return tuple(documents)
+
+
+def _check_place(path: Path) -> None:
+    """Refuse a link that leads out of the project: lines of any file would stand in messages, or be taken for its."""
+    if path.is_symlink() and files.leads_out(path, path.parent):
+        hint = "put the file itself there"
+        raise DevenvError(f"`{path.name}` is a symbolic link that leads out of the project", hint=hint)
 
 
 def layered(documents: Sequence[toml.Document], profile: str | None) -> Source:

@@ -76,7 +76,7 @@ def _host_config(wanted: Container, network: str | None) -> Body:
         "Memory": limits.memory or 0,
         "PidsLimit": limits.pids,
         **({"Privileged": True} if wanted.privileged else {}),
-        **({"CapAdd": list(wanted.capabilities)} if wanted.capabilities else {}),
+        **({"CapAdd": sorted(f"CAP_{name}" for name in wanted.capabilities)} if wanted.capabilities else {}),
         **({"Tmpfs": in_memory} if in_memory else {}),
     }
 

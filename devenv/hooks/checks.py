@@ -161,6 +161,7 @@ class _Room:
     def _lay_out(self, container: str) -> None:
         if self._is_laid_out:
             return
+        workspace.check_links(self._repository.folder)
         _ignore(self._repository.folder / ".devenv")
         place, index, tree = self._place / TREE, self._place / INDEX, self._content.tree
         self._repository.lay_out(tree, place, index)

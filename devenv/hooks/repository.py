@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from devenv.errors import DevenvError
+from devenv.git import SAFE
 from devenv.values import dataclass
 
 EMPTY = "0" * 40
@@ -129,8 +130,7 @@ def _names(output: bytes) -> tuple[str, ...]:
 
 
 def _run(folder: Path, arguments: Sequence[str], env: Mapping[str, str], stdin: bytes | None) -> bytes:
-    # A repository's own settings must not run anything here.
-    command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *arguments]
+    command = ["git", *SAFE, *arguments]
     try:
         done = subprocess.run(command, cwd=folder, env=dict(env), input=stdin or b"", capture_output=True, check=False)
     except OSError as error:

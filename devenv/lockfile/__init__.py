@@ -93,6 +93,9 @@ def read(folder: Path) -> Lockfile | None:
         LockfileError: It is another tool's, damaged, or was changed by hand.
     """
     path = folder / NAME
+    if path.is_symlink() and files.leads_out(path, folder):
+        hint = f"remove the link, then run `devenv lock`, or restore `{NAME}` from version control"
+        raise LockfileError(f"`{NAME}` is a symbolic link that leads out of the project", hint=hint)
     try:
         content = path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -82,13 +82,20 @@ JOINED = """
 [networks]
 join = ["{name}"]
 """
+REACHING = """capabilities = ["NET_ADMIN", "KILL"]
+address = "0.0.0.0"
+mounts = {{ "/etc/greeting" = "greeting.txt", "/host $HOME" = {{ source = "../given", read_only = false }} }}
+needs ="""
 LIMITED = checkouts.SMALL.replace('["redis"]', '["redis", "postgres"]').replace(
     "needs =", 'limits = {{ cpus = 0.5, memory = "256M", pids = 200 }}\nenv = {{ HARD = "$a \\"🦊\\"\\n$$b" }}\nneeds ='
 )
 
 
 def test_compose_and_devenv_start_the_same_environment_and_devenv_takes_over(tmp_path: Path) -> None:
-    with checkouts.small(tmp_path / "my project", text=LIMITED + SECRET + JOINED) as checkout:
+    (tmp_path / "given").mkdir()
+    text = LIMITED.replace("needs =", REACHING) + SECRET + JOINED
+    with checkouts.small(tmp_path / "my project", text=text) as checkout:
+        checkout.run("trust", "--yes")
         checkout.run("up", "-d")
         ours = inspected(checkout)
         network = json.loads(checkout.docker("network", "inspect", f"{checkout.name}_default"))[0]
@@ -113,6 +120,7 @@ name = "{name}"
 images = "debian"
 
 [apps.web]
+mounts = {{ "/etc/conf" = "conf" }}
 
 [sync]
 mode = "copy"
@@ -125,12 +133,17 @@ password = "p@ss $word 🦊"
 def test_compose_and_devenv_copy_the_same_files(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n$HOME 🦊\n")
     with checkouts.small(tmp_path / "project", text=COPIED) as checkout:
+        (checkout.folder / "conf/sub").mkdir(parents=True)
+        (checkout.folder / "conf/a $b").write_text("$HOME 🦉")
+        (checkout.folder / "conf/sub/run").write_text("#!/bin/sh\necho run\n")
+        (checkout.folder / "conf/sub/run").chmod(0o755)
         checkout.env |= {"DEVENV_USER": "1234:1234", "DEVENV_CA_CERTIFICATES": str(tmp_path / "ca.pem")}
         checkout.run("up", "-d")
         ours = inspected(checkout), copied(checkout)
         assert "dev:x:1234:1234:" in ours[1]
         assert "$HOME 🦊" in ours[1]
         assert "p@ss $word 🦊" in ours[1]
+        assert "$HOME 🦉run" in ours[1]
         checkout.run("render")  # the list of users was made after the first files were rendered
         checkout.run("down", "--volumes")
         compose(checkout, "up", "-d", "--wait")
@@ -142,7 +155,7 @@ def test_compose_and_devenv_copy_the_same_files(tmp_path: Path) -> None:
 def copied(checkout: Checkout) -> str:
     """What an app finds of the files that were copied in, and who may do what with them and its folder."""
     paths = "/etc/passwd /etc/devenv/ca-certificates.pem /etc/devenv/secrets/PGPASSWORD /run/secrets/PGPASSWORD"
-    script = f"cat {paths}; stat -c '%n %a %u:%g' {paths} /work; touch /work/mine"
+    script = f"cat {paths} '/etc/conf/a $b'; /etc/conf/sub/run; stat -c '%n %a %u:%g' {paths} /work; touch /work/mine"
     return checkout.docker("exec", f"{checkout.name}-web-1", "sh", "-ec", script)
 
 

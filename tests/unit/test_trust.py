@@ -18,11 +18,12 @@ from devenv import cloning, environment, lockfile, running, trust, workspace
 from devenv.commands import reset, restart, scale, up
 from devenv.commands import restore as restoring
 from devenv.commands import trust as command
-from devenv.engine.memory import MemoryEngine
+from devenv.engine.memory import MemoryEngine, Ran
 from devenv.engine.protocol import SeenImage
 from devenv.errors import DevenvError, Problems, Untrusted
 from devenv.live import Background
 from devenv.model import labels
+from devenv.model.blueprint import Container
 from devenv.model.machine import Machine
 from devenv.snapshots.store import Source
 from devenv.telling import Event
@@ -473,3 +474,42 @@ def test_the_error_tells_everything_and_the_remedy(folder: Path) -> None:
         "  `web` runs privileged: it may do what this machine's administrator may  (devenv.toml:5)"
     )
     assert "`devenv trust --yes`" in (caught.value.hint or "")
+
+
+# --- what runs inside changes what is mounted next ---
+
+
+def swapping(folder: Path, name: str, target: Path) -> Callable[[Container], Ran]:
+    """A program that puts a link in the place of a file or folder of the project, as `web` may."""
+
+    def run(container: Container) -> Ran:
+        if container.unit == "redis":
+            place = folder / name
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
+            place.symlink_to(target)
+        return Ran()
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["api", ".devenv/secrets/web/PGPASSWORD"])
+def test_a_folder_swapped_for_a_link_while_it_comes_up_is_not_mounted(folder: Path, tmp_path: Path, name: str) -> None:
+    (folder / "api").mkdir()
+    text = (
+        'name = "shop"\nimages = "debian"\n[apps.web]\ndir = "api"\nneeds = ["redis", "postgres"]\n'
+        "[services.redis]\n[services.postgres]\n"
+    )
+    world = World(opened(folder, text=text))
+    world.engine = MemoryEngine(images=world.engine.images, program=swapping(folder, name, tmp_path / "home"))
+    with pytest.raises(DevenvError, match=r"`web` is not started: `.*` leads out of the project by now"):
+        world.up()
+    assert world.engine.containers["shop-web-1"].status == "created"
+
+
+def test_a_mount_swapped_for_a_link_while_it_comes_up_needs_consent_first(folder: Path, tmp_path: Path) -> None:
+    (folder / "conf").mkdir()
+    world = World(opened(folder, "mounts = { '/a' = 'conf' }\nneeds = ['redis']"))
+    world.engine = MemoryEngine(images=world.engine.images, program=swapping(folder, "conf", tmp_path / "home"))
+    with pytest.raises(Unconsented):
+        world.up()
+    assert world.engine.containers["shop-web-1"].status == "created"

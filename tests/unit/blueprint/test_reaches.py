@@ -64,7 +64,7 @@ def test_rights_are_told_to_the_engine_and_are_parts_of_the_configuration(tmp_pa
     assert "capabilities" in parts(capable)
     assert len({one.config_hash for one in (privileged, capable, web(tmp_path))}) == 3
     assert translate.container(privileged, None)["HostConfig"]["Privileged"] is True
-    assert translate.container(capable, None)["HostConfig"]["CapAdd"] == ["NET_ADMIN"]
+    assert translate.container(capable, None)["HostConfig"]["CapAdd"] == ["CAP_NET_ADMIN"]
 
 
 def test_ports_are_published_on_the_address_asked_for_also_by_a_balancer(tmp_path: Path) -> None:

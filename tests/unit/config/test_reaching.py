@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv import config
+from devenv import config, toml
 from devenv.errors import DevenvError, Problems
 from devenv.model.project import HostPath, Project, Reach
 
@@ -109,7 +109,7 @@ def test_a_mount_from_outside_into_the_projects_own_folder_of_secrets_is_refused
     (tmp_path / ".devenv/secrets").mkdir(parents=True)
     for source in (f"{tmp_path}/.devenv/secrets", f"../{tmp_path.name}/.devenv/secrets"):
         assert wrong(tmp_path, f"[apps.web]\nmounts = {{ '/a' = '{source}' }}\n") == [
-            f"`{source}` is in `.devenv`, where devenv keeps secrets"
+            f"`{toml.printable(source)}` is in `.devenv`, where devenv keeps secrets"
         ]
 
 
