@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from devenv import __version__, identity, lockfile, workspace
+from devenv import __version__, drift, identity, lockfile, veil, workspace
+from devenv.diagnosis import Finding
+from devenv.drift import Difference
 from devenv.engine.protocol import Engine
-from devenv.errors import UsageError
+from devenv.errors import DevenvError, EngineError, LockfileError, Problems, UsageError
 from devenv.lockfile import form
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Image, Observed
+from devenv.model.machine import Machine
 from devenv.values import dataclass
 from devenv.workspace import Workspace
 
@@ -37,6 +41,18 @@ class ImageReport:
     key: str
     pinned: str | None
     found: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """What there is to say without engine and project."""
+
+    format: int
+    devenv: str
+    python: str
+    system: str
+    kernel: str
+    architecture: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,115 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """What one has to know to help somebody whose devenv does not do as it should.
+
+    Args:
+        report: Without a project or an engine, what there is to say all the same.
+        findings: What is wrong with the machine, and what was looked at.
+        differences: What does not run as it is asked for: names, no values.
+        crash: The newest log of a bug in devenv; it is in the state folder.
+        troubles: Why something is not told.
+    """
+
+    report: Mapping[str, Any]
+    findings: tuple[Finding, ...]
+    differences: tuple[Difference, ...] = ()
+    crash: str | None = None
+    troubles: tuple[str, ...] = ()
+
+    def data(self, home: Path) -> dict[str, Any]:
+        """All of it as plain data, without secrets, logins and whose machine it is.
+
+        Args:
+            home: Its user's folder.
+        """
+        told = {
+            **self.report,
+            "findings": [
+                {"name": one.name, "state": one.state, "message": one.message}
+                for one in self.findings
+                if one.name != _OTHERS
+            ],
+            "differences": [
+                {"unit": one.unit, "what": one.what, "name": one.name, "explanation": one.explanation}
+                for one in self.differences
+            ],
+            "crash": self.crash,
+            "troubles": list(self.troubles),
+        }
+        return {key: _scrubbed(one, str(home)) for key, one in told.items()}
+
+
+_OTHERS = "instances"
+"""The finding that names other projects of the same person."""
+_ONLY_HERE = frozenset({"findings", "differences", "crash", "troubles"})
+"""What of an account is not held against another machine's."""
+_LOGIN = re.compile(r"(?<=://)[^/\s@]*@")
+
+
+def _scrubbed(value: Any, home: str) -> Any:
+    if isinstance(value, str):
+        text = _LOGIN.sub("", veil.over(value))
+        return text.replace(home, "~") if len(home) > 1 else text
+    if isinstance(value, Mapping):
+        return {key: _scrubbed(one, home) for key, one in value.items()}
+    return [_scrubbed(one, home) for one in value] if isinstance(value, list) else value
+
+
+def account(
+    project: Workspace | None,
+    engine: Engine | None,
+    machine: Machine,
+    findings: tuple[Finding, ...],
+    troubles: Iterable[DevenvError],
+) -> Account:
+    """Tell all there is to tell; what stands in the way of a part of it leaves that part out.
+
+    Args:
+        troubles: Why there is no project or no engine.
+    """
+    heard = list(troubles)
+    report: Mapping[str, Any] = asdict(_machine())
+    differences: tuple[Difference, ...] = ()
+    if project is not None and engine is not None:
+        try:
+            report = asdict(make(project, engine))
+            differences = _differences(project, engine)
+        except DevenvError as error:
+            heard.append(error)
+    lines = tuple(line for one in heard for line in _trouble(one))
+    return Account(report, findings, differences, _crash(machine.state), lines)
+
+
+def _trouble(error: DevenvError) -> Iterator[str]:
+    """What went wrong; of a mistake in a file only where it is, for its words may be a secret."""
+    if isinstance(error, Problems):
+        for one in error.problems:
+            yield from _trouble(one)
+    elif error.where is not None:
+        yield f"there is a mistake in {error.where.file}:{error.where.line}"
+    elif isinstance(error, EngineError | LockfileError):
+        yield error.message
+    else:
+        yield "there is no project, or it cannot be read"
+
+
+def _differences(project: Workspace, engine: Engine) -> tuple[Difference, ...]:
+    copies = workspace.copies_recorded(project, engine.address)
+    wanted = workspace.resolve(project, engine.info.architecture, copies=copies, records=False)
+    observed = engine.observe(project.instance)
+    return drift.of(engine, wanted, observed) if observed.containers else ()
+
+
+def _crash(state: Path) -> str | None:
+    try:
+        return max((path.name for path in (state / "logs").glob("bug-*.md")), default=None)
+    except OSError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Contrast:
     """Something that is not the same on two machines.
 
@@ -92,12 +217,7 @@ def make(project: Workspace, engine: Engine) -> Report:
     )
     lock = lockfile.read(project.folder)
     return Report(
-        format=FORMAT,
-        devenv=__version__,
-        python=platform.python_version(),
-        system=_system(),
-        kernel=platform.release(),
-        architecture=platform.machine(),
+        **asdict(_machine()),
         engine=f"{info.name} {info.version}",
         engine_kernel=info.kernel,
         engine_architecture=info.architecture,
@@ -107,6 +227,10 @@ def make(project: Workspace, engine: Engine) -> Report:
         images=_images(engine, wanted),
         containers=_containers(wanted, observed),
     )
+
+
+def _machine() -> _Machine:
+    return _Machine(FORMAT, __version__, platform.python_version(), _system(), platform.release(), platform.machine())
 
 
 def _system() -> str:
@@ -162,7 +286,10 @@ def read(path: Path) -> Mapping[str, Any]:
 
 def contrast(here: Report, there: Mapping[str, Any]) -> tuple[Contrast, ...]:
     """What differs between two reports, what decides first."""
-    ours, theirs = dict(_flat("", asdict(here))), dict(_flat("", there))
+    ours, theirs = (
+        dict(_flat("", asdict(here))),
+        dict(_flat("", {key: one for key, one in there.items() if key not in _ONLY_HERE})),
+    )
     found = [
         Contrast(name, ours.get(name), theirs.get(name), _weight(name))
         for name in dict.fromkeys((*ours, *theirs))

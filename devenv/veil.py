@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-# A shorter one is a part of many words, and says little.
-SHORTEST = 6
 _VEIL = "…"
+_SHORT, _LONG = 8, 16
 _KNOWN: set[str] = set()
 
 
 def hide(value: str) -> None:
     """Remember a secret, and each line of it."""
-    _KNOWN.update(one for one in (value, *value.splitlines()) if len(one) >= SHORTEST)
+    _KNOWN.update(one for one in (value, *value.splitlines()) if _is_telling(one))
+
+
+def _is_telling(value: str) -> bool:
+    """Whether it is no plain word: a password `postgres` would take every message about the service apart."""
+    return len(value) >= _LONG or (len(value) >= _SHORT and not value.isalpha())
 
 
 def over(text: str) -> str:

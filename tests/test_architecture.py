@@ -27,6 +27,7 @@ LAYERS = (
             "cloning",
             "balancing",
             "detection",
+            "diagnosis",
             "drift",
             "editing",
             "entry",

@@ -26,7 +26,7 @@ from devenv.cli import (
     verbs,
 )
 from devenv.cli.session import Options
-from devenv.errors import UsageError
+from devenv.errors import DevenvError, UsageError
 from devenv.ui import parameters, screen
 
 if TYPE_CHECKING:
@@ -468,12 +468,19 @@ def diff(
 def report(context: typer.Context) -> None:
     """Print what this machine and environment are, as JSON.
 
-    It is for `devenv diff --with` and for issues, and holds nothing secret.
+    It is for `devenv diff --with` and for issues, and holds nothing secret. It also works where there is no project and
+    no engine.
     """
+    from devenv.commands import doctor as doctor_command
     from devenv.commands import report as report_command
 
-    made = report_command.run(session.workspace(context.obj), session.engine(context.obj))
-    screen.give_json(asdict(made))
+    given, machine, troubles = context.obj, session.machine(), list[DevenvError]()
+    project = session.tried(lambda: session.workspace(given), troubles)
+    engine = session.tried(lambda: session.engine(given), troubles)
+    connect = None if engine is None else lambda: engine
+    found = doctor_command.run(machine, os.environ, Path.home(), flag=given.engine, project=project, connect=connect)
+    made = report_command.run(project, engine, machine, found.findings, troubles)
+    screen.give_json(made.data(Path.home()))
 
 
 @app.command()
@@ -570,7 +577,16 @@ def doctor(
     from devenv.ui import results
 
     given: Options = context.obj
-    found = doctor_command.run(session.machine(), os.environ, Path.home(), flag=given.engine, fix=fix, say=screen.say)
+    found = doctor_command.run(
+        session.machine(),
+        os.environ,
+        Path.home(),
+        flag=given.engine,
+        fix=fix,
+        say=screen.say,
+        project=session.tried(lambda: session.workspace(given), []),
+        connect=lambda: session.engine(given),
+    )
     results.doctor(found, as_json=as_json)
     raise typer.Exit(0 if found.healthy else 1)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from devenv.errors import EngineUnreachable
+from devenv.errors import DevenvError, EngineUnreachable
 from devenv.ui import screen
 from devenv.values import dataclass
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from devenv.live import Background
     from devenv.model.machine import Machine
     from devenv.workspace import Workspace
+
+T = TypeVar("T")
 
 # Another `up` may be building images for the first time; waiting for it is what the user wants.
 PATIENCE = 1800.0
@@ -48,6 +50,15 @@ def workspace(given: Options) -> Workspace:
     from devenv import workspace
 
     return workspace.load(given.folder.absolute(), machine(), profile=given.profile)
+
+
+def tried(open_: Callable[[], T], troubles: list[DevenvError]) -> T | None:
+    """The project or the engine, for commands that can do without; else why there is none is among the troubles."""
+    try:
+        return open_()
+    except DevenvError as error:
+        troubles.append(error)
+        return None
 
 
 def claimed(

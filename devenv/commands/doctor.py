@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from devenv import reference
+from devenv.diagnosis import Finding as Finding
+from devenv.diagnosis import kernel, network, projects, versions
+from devenv.diagnosis.network import Place
 from devenv.engine import address, install
 from devenv.engine.host import Host, ThisHost
 from devenv.engine.install import Say
-from devenv.engine.protocol import EngineInfo
+from devenv.engine.protocol import Engine, EngineInfo
 from devenv.engine.wire import Endpoint, Wire
 from devenv.errors import DevenvError, EngineError, EngineForbidden, EngineUnreachable, ImageError
 from devenv.images import mirror
+from devenv.images.registry import http
+from devenv.lockfile import wanted
 from devenv.model.machine import Machine
 from devenv.values import dataclass
-
-State = Literal["ok", "warning", "problem"]
+from devenv.workspace import Workspace
 
 ENOUGH_DISK = 5 * 10**9
 ENOUGH_MEMORY = 2 * 10**9
@@ -26,24 +34,6 @@ ENOUGH_MEMORY = 2 * 10**9
 OLDEST = {"Docker Engine": (20, 10), "Podman": (4, 0)}
 
 _USUAL_ADDRESSES = ("unix:///var/run/docker.sock", "unix:///run/docker.sock")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at.
-
-    Args:
-        name: What was looked at: `engine`, `cache`, `mirror`.
-        message: What was seen.
-        remedy: What to do; None when all is well.
-        fixable: Whether `devenv doctor --fix` does it.
-    """
-
-    name: str
-    state: State
-    message: str
-    remedy: str | None = None
-    fixable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +56,9 @@ class Reached:
         root: Where it keeps its data on its own host; None when it does not tell.
         memory: Bytes of memory its containers share; None when it does not tell.
         limits_memory: Whether it can limit a container's memory.
+        components: Versions of what it is made of, by name: `Docker Engine`, `runc`, `Docker Desktop`.
+        traits: What is true of it: `firewalld`, `live-restore`, `containerd`.
+        ahead: Seconds that its clock is ahead of this machine's; None when it does not tell.
     """
 
     info: EngineInfo
@@ -73,6 +66,9 @@ class Reached:
     root: Path | None = None
     memory: int | None = None
     limits_memory: bool = True
+    components: Mapping[str, str] = field(default_factory=dict)
+    traits: frozenset[str] = frozenset()
+    ahead: float | None = None
 
 
 Reach = Callable[[], Reached]
@@ -93,6 +89,8 @@ def run(
     say: Say = _hush,
     host: Host | None = None,
     reach: Reach | None = None,
+    project: Workspace | None = None,
+    connect: Callable[[], Engine] | None = None,
 ) -> DoctorResult:
     """Look at everything devenv needs from this machine, and with `fix` first repair what can be.
 
@@ -101,6 +99,8 @@ def run(
         say: Hears each command that `fix` runs, before it is run.
         host: This computer, or a test's.
         reach: How to get to the engine; as every command does, or a test's way.
+        project: The one that this is run in.
+        connect: How to get to what the engine has; None leaves that out.
 
     Raises:
         EngineError: A repair failed.
@@ -108,9 +108,9 @@ def run(
     host = host or ThisHost()
     reach = reach or (lambda: reach_engine(machine, environ, home, flag))
     usual = _is_usual(machine, environ, home, flag)
-    findings = _look(machine, host, reach, usual=usual)
+    findings = _look(machine, host, reach, project, connect, usual=usual)
     if fix and _repair(findings, host, reach, say):
-        findings = _look(machine, host, reach, usual=usual)
+        findings = _look(machine, host, reach, project, connect, usual=usual)
     return DoctorResult(findings)
 
 
@@ -122,7 +122,9 @@ def reach_engine(machine: Machine, environ: Mapping[str, str], home: Path, flag:
         info = engine.info
     finally:
         engine.close()
-    details = _details(endpoint) if endpoint.plain else {}
+    asked = time.time()
+    details = _details(endpoint, "info") if endpoint.plain else {}
+    now = (asked + time.time()) / 2
     root, memory = details.get("DockerRootDir"), details.get("MemTotal")
     return Reached(
         info,
@@ -130,13 +132,39 @@ def reach_engine(machine: Machine, environ: Mapping[str, str], home: Path, flag:
         root=Path(root) if root else None,
         memory=int(memory) if memory else None,
         limits_memory=bool(details.get("MemoryLimit", True)),
+        components=_components(info, _details(endpoint, "version") if endpoint.plain else {}),
+        traits=_traits(details),
+        ahead=_ahead(details, now),
     )
 
 
-def _details(endpoint: Endpoint) -> dict[str, Any]:
+def _components(info: EngineInfo, told: Mapping[str, Any]) -> dict[str, str]:
+    listed = told.get("Components") or ()
+    found = {str(one.get("Name")): str(one.get("Version")) for one in listed if isinstance(one, dict)}
+    desktop = re.match(r"Docker Desktop ([0-9.]+)", str((told.get("Platform") or {}).get("Name")))
+    return found | {info.name: info.version} | ({"Docker Desktop": desktop[1]} if desktop else {})
+
+
+def _traits(told: Mapping[str, Any]) -> frozenset[str]:
+    found = {
+        "live-restore": told.get("LiveRestoreEnabled"),
+        "containerd": "io.containerd" in str(told.get("DriverStatus")),
+        "firewalld": "firewalld" in str(told.get("FirewallBackend")),
+    }
+    return frozenset(name for name, is_so in found.items() if is_so)
+
+
+def _ahead(told: Mapping[str, Any], now: float) -> float | None:
+    try:
+        return datetime.fromisoformat(str(told.get("SystemTime"))[:26].rstrip("Z") + "+00:00").timestamp() - now
+    except ValueError:
+        return None
+
+
+def _details(endpoint: Endpoint, what: str) -> dict[str, Any]:
     wire = Wire(endpoint)
     try:
-        found = wire.ask("GET", "/info")
+        found = wire.ask("GET", f"/{what}")
         content = found.json if found.status < 400 else {}
     finally:
         wire.close()
@@ -152,14 +180,42 @@ def _is_usual(machine: Machine, environ: Mapping[str, str], home: Path, flag: st
     return endpoint is None or endpoint.address in _USUAL_ADDRESSES
 
 
-def _look(machine: Machine, host: Host, reach: Reach, *, usual: bool) -> tuple[Finding, ...]:
+def _look(
+    machine: Machine,
+    host: Host,
+    reach: Reach,
+    project: Workspace | None,
+    connect: Callable[[], Engine] | None,
+    *,
+    usual: bool,
+) -> tuple[Finding, ...]:
+    """Look at everything; who is far away is asked first, and heard last."""
+    asked = network.Asked(host, machine, tuple(_places(machine, project)))
     return (
         *_engine(host, reach, usual=usual),
+        *_had(machine, host, project, connect),
         _disk("cache", "devenv's cache", machine.cache, host),
-        _mirror(machine),
+        *kernel.findings(host, project.folder if project else None),
+        *_unknown_mirror(machine),
+        *network.proxy(machine),
         *(_certificate(path, host) for path in machine.certificates),
         _git(host),
+        *asked.findings(host.now),
     )
+
+
+def _had(
+    machine: Machine, host: Host, project: Workspace | None, connect: Callable[[], Engine] | None
+) -> Iterator[Finding]:
+    """What the engine has, as far as it answers: that it does not is told by now."""
+    try:
+        engine = connect() if connect is not None else None
+        if engine is not None:
+            yield from projects.left(engine, machine)
+        if project is not None:
+            yield from projects.ports(project, engine, host)
+    except EngineError:
+        return
 
 
 def _repair(findings: tuple[Finding, ...], host: Host, reach: Reach, say: Say) -> bool:
@@ -170,6 +226,8 @@ def _repair(findings: tuple[Finding, ...], host: Host, reach: Reach, say: Say) -
         fixable |= {finding.name for finding in _engine(host, reach, usual=True) if finding.fixable}
     if "permission" in fixable:
         install.admit(host, say)
+    if "inotify" in fixable:
+        kernel.repair(host, say)
     return bool(fixable)
 
 
@@ -191,6 +249,8 @@ def _engine(host: Host, reach: Reach, *, usual: bool) -> Iterator[Finding]:
     info = reached.info
     yield Finding("engine", "ok", f"{info.name} {info.version} at `{info.address}`, {reached.source}".rstrip(", "))
     yield from filter(None, (_version(info), _memory(reached), _limits(reached)))
+    yield from versions.known(reached.components, reached.traits)
+    yield from network.engines_clock(reached.ahead)
     if reached.root is not None and info.local and host.exists(reached.root):
         yield _disk("engine disk", "the engine's data", reached.root, host)
 
@@ -266,13 +326,37 @@ def _disk(name: str, what: str, folder: Path, host: Host) -> Finding:
     return Finding(name, "ok", message)
 
 
-def _mirror(machine: Machine) -> Finding:
+def _unknown_mirror(machine: Machine) -> Iterator[Finding]:
     """Projects whose images all come from a registry need none, so its absence is no problem yet."""
     try:
-        found = mirror.find(machine)
+        mirror.find(machine)
     except ImageError as error:
-        return Finding("mirror", "warning", error.message, error.hint)
-    return Finding("mirror", "ok", f"Debian packages come from {found.roots('debian')[0]}")
+        yield Finding("mirror", "warning", error.message, error.hint)
+
+
+def _places(machine: Machine, project: Workspace | None) -> Iterator[Place]:
+    """The servers that images come from, as far as the project needs them."""
+    try:
+        root = mirror.find(machine).roots("debian")[0]
+        what = f"the Debian mirror {network.server(root)}"
+        remedy = "set `debian.mirror` in your `config.toml`, or a proxy; what is in the cache needs none"
+        yield Place("mirror", f"{root}/dists/stable/InRelease", what, remedy)
+    except ImageError:  # told elsewhere
+        pass
+    for name in _registries(machine, project):
+        remedy = "set `registry.mirror` in your `config.toml`, or a proxy; images of origin `debian` need no registry"
+        yield Place("registry", http.root(name, machine) + "/v2/", f"the registry {name}", remedy)
+
+
+def _registries(machine: Machine, project: Workspace | None) -> list[str]:
+    """Docker Hub's place may be taken by a mirror."""
+    names = ["docker.io"]
+    if project is not None:
+        names = [reference.parse(one).registry for one in wanted.of(project.project, project.entries).images]
+    own = network.server(machine.registry_mirror or "")
+    found = [own if own and name == "docker.io" else name for name in names]
+    shared = [] if machine.registry_images is None else [reference.parse(machine.registry_images).registry]
+    return list(dict.fromkeys((*found, *shared)))
 
 
 def _certificate(path: Path, host: Host) -> Finding:

@@ -6,12 +6,16 @@ import os
 import platform
 import pwd
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from devenv.engine import ports
+from devenv.model.blueprint import Port
+from devenv.model.machine import Machine
 from devenv.values import dataclass
 
 # Daemons and their tools live in `sbin`, which users other than root often lack in their PATH.
@@ -26,6 +30,21 @@ class Done:
 
     code: int
     output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of asking a server.
+
+    Args:
+        why: The reason why it could not be reached; empty when it was.
+        date: Its clock, in seconds since 1970.
+        at: This machine's at that moment.
+    """
+
+    why: str = ""
+    date: float | None = None
+    at: float | None = None
 
 
 class Host(Protocol):
@@ -69,6 +88,26 @@ class Host(Protocol):
         ...
 
     def pause(self, seconds: float) -> None: ...
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        ...
+
+    def folders(self, path: Path, most: int) -> int:
+        """How many folders there are below a path; counting ends at `most`."""
+        ...
+
+    def holder(self, port: int) -> str | None:
+        """Who listens on a port of loopback, in words; None when nobody does."""
+        ...
+
+    def resolve(self, name: str) -> tuple[str, ...]:
+        """The addresses that a name leads to."""
+        ...
+
+    def ask(self, url: str, machine: Machine, seconds: float) -> Heard:
+        """Ask a server for anything, as the machine's proxy and certificates have it; any answer will do."""
+        ...
 
 
 class ThisHost:
@@ -137,6 +176,43 @@ class ThisHost:
 
     def pause(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def now(self) -> float:
+        return time.time()
+
+    def folders(self, path: Path, most: int) -> int:
+        count = 0
+        for _, inside, _ in os.walk(path):
+            count += len(inside)
+            if count >= most:
+                break
+        return count
+
+    def holder(self, port: int) -> str | None:
+        found = ports.taken([Port(port, port)])
+        return found.holder if found else None
+
+    def resolve(self, name: str) -> tuple[str, ...]:
+        try:
+            found = socket.getaddrinfo(name, 80, type=socket.SOCK_STREAM)
+        except OSError:
+            return ()
+        return tuple(dict.fromkeys(str(one[4][0]) for one in found))
+
+    def ask(self, url: str, machine: Machine, seconds: float) -> Heard:
+        from devenv.images import client
+
+        why, date = client.asked(url, machine, seconds)
+        return Heard(why, _date(date), time.time())
+
+
+def _date(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
 
 
 def _path() -> str:

@@ -147,6 +147,27 @@ def session(machine: Machine) -> requests.Session:
     return made
 
 
+def asked(address: str, machine: Machine, seconds: float) -> tuple[str, str]:
+    """Ask a server once for anything: the reason why it cannot be reached, empty if it can, and its clock in its words.
+
+    Args:
+        seconds: To wait for it at most, once to connect and once for its answer.
+    """
+    import requests
+
+    try:
+        with session(machine) as one:
+            answer = one.get(
+                address, proxies=proxies(address, machine), stream=True, timeout=seconds, allow_redirects=False
+            )
+            answer.close()
+    except ImageError as error:
+        return error.message, ""
+    except (requests.RequestException, ValueError) as error:
+        return reason(error), ""
+    return "", answer.headers.get("Date", "")
+
+
 def proxies(address: str, machine: Machine) -> MutableMapping[str, str] | None:
     """Return what a request to an address says about proxies: None for the session's own."""
     if _is_direct(address, machine):

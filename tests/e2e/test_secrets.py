@@ -38,6 +38,10 @@ password = '''PASSWORD'''
 [services.mariadb]
 databases = ["shop"]
 
+[secrets.TOKEN]
+[secrets.MAYBE]
+required = false
+
 [tasks.told]
 run = "printenv PGPASSWORD"
 app = "web"
@@ -52,6 +56,11 @@ class World:
     checkout: Checkout
     canary: str
     state: Path
+
+    @property
+    def token(self) -> str:
+        """What a person brings: several lines."""
+        return f"-----BEGIN\n{self.canary}-token{HARD}\n-----END\n"
 
     @property
     def password(self) -> str:
@@ -88,8 +97,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with checkouts.small(folder / "project", text=text) as checkout:
         # Not the user who runs devenv, whose files in memory they become.
         checkout.env |= {"DEVENV_USER": "1234:1234", "DEVENV_STATE": str(folder / "state")}
+        world = World(checkout, canary, folder / "state")
+        checkout.run("secrets", "set", "TOKEN", stdin=world.token)
         checkout.run("up", "-d")
-        yield World(checkout, canary, folder / "state")
+        yield world
 
 
 def test_an_app_has_them_as_variables_and_as_files_in_memory(world: World) -> None:
@@ -100,6 +111,9 @@ def test_an_app_has_them_as_variables_and_as_files_in_memory(world: World) -> No
     assert "tmpfs" in world.inside("grep ' /run/secrets ' /proc/mounts")
     until(lambda: world.inside("cat $HOME/told") == f"{world.password}\n")
     assert world.inside("printenv MARIADB_MYSQL_PASSWORD") == "mine\n"
+    assert world.inside("printenv TOKEN; cat /run/secrets/TOKEN; printenv MAYBE || echo none") == (
+        f"{world.token}\n{world.token}none\n"
+    )
     assert world.answers()
     assert world.checkout.run("run", "told").out == f"{world.password}\n"
 
@@ -127,7 +141,17 @@ def restarted(world: World) -> None:
 
 
 def test_nothing_that_is_shown_or_stored_has_them(world: World) -> None:
-    words = ("up --json -d", "status --json", "diff --json", "up --dry-run --json", "render --stdout", "report", "logs")
+    words = (
+        "up --json -d",
+        "status --json",
+        "diff --json",
+        "up --dry-run --json",
+        "render --stdout",
+        "report",
+        "logs",
+        "secrets list --json",
+        "trust --json",
+    )
     said = {one: world.checkout.run(*one.split(), check=False) for one in words}
     assert '"/etc/devenv/secrets/PGPASSWORD"' in said["render --stdout"].out
     found = {name: one.out + one.err for name, one in said.items()}
@@ -138,10 +162,12 @@ def test_nothing_that_is_shown_or_stored_has_them(world: World) -> None:
 
 def test_nothing_has_them_where_files_are_copied(world: World) -> None:
     world.change(lambda text: f'{text}\n[sync]\nmode = "copy"\n')
+    world.checkout.run("secrets", "set", "MAYBE", stdin=f"{world.canary}-maybe")
     said = world.checkout.run("up", "-d", "--json")
     restarted(world)
     rendered = world.checkout.run("render", "--stdout").out
     assert "web.PGPASSWORD" in rendered
+    assert world.inside("printenv MAYBE TOKEN") == f"{world.canary}-maybe\n{world.token}\n"
     found = stored(world) | told_by_the_engine(world) | {"up": said.out + said.err, "render": rendered}
     assert with_secrets(world, found) == []
 
@@ -153,10 +179,11 @@ def with_secrets(world: World, texts: Mapping[str, str]) -> list[str]:
 
 
 def stored(world: World) -> dict[str, str]:
-    """The files of the project but the two places that may have them, and what devenv keeps of its own."""
+    """The files of the project but the places that may have them, and what devenv keeps of its own."""
     folder = world.checkout.folder
     files = [path for root in (folder, world.state) for path in root.rglob("*") if path.is_file()]
-    others = [path for path in files if path != folder / "devenv.toml" and folder / secrets.FOLDER not in path.parents]
+    kept = (folder / secrets.FOLDER, world.state / "secrets")
+    others = [path for path in files if path != folder / "devenv.toml" and not set(kept) & set(path.parents)]
     assert folder / "devenv.lock" in others
     assert folder / ".devenv" / "compose.yaml" in others
     return {str(path): path.read_text(errors="replace") for path in others}

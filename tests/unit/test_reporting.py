@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from devenv import __version__, identity, lockfile, reporting, workspace
+from devenv import __version__, identity, lockfile, reporting, veil, workspace
+from devenv.diagnosis import Finding
 from devenv.engine.memory import MemoryEngine
 from devenv.engine.protocol import EngineInfo, SeenImage
-from devenv.errors import LockfileError, UsageError
+from devenv.errors import DevenvError, EngineError, LockfileError, Place, Problems, UsageError
 from devenv.lockfile import form
 from devenv.model.blueprint import Blueprint
 from devenv.model.machine import Machine
@@ -220,3 +221,65 @@ def test_how_files_reach_the_apps_makes_no_difference(world: World) -> None:
     project = replace(world.project.project, sync=Sync("copy"))
     copied = reporting.make(replace(world.project, project=project), world.engine)
     assert reporting.contrast(mounted, json.loads(json.dumps(asdict(copied)))) == ()
+
+
+# --- an account, for issues ---
+
+
+def account(world: World, *troubles: DevenvError, findings: tuple[Finding, ...] = ()) -> dict[str, Any]:
+    made = reporting.account(world.project, world.engine, world.project.machine, findings, troubles)
+    return made.data(Path("/home/ada"))
+
+
+def test_an_account_says_what_differs_by_name_and_shows_no_value(world: World) -> None:
+    world.up()
+    state = world.engine.look("shop-web-1")
+    told = account(world)
+    assert told["differences"] == []
+    assert state.running
+    changed = world.project.project.apps[0]
+    apps = (replace(changed, env={"PLAIN": f"{CANARY}-2", "NEW": CANARY}),)
+    world.project = replace(world.project, project=replace(world.project.project, apps=apps))
+    again = account(world)
+    assert {one["name"] for one in again["differences"]} >= {"PLAIN", "NEW"}
+    assert CANARY not in json.dumps(told) + json.dumps(again)
+
+
+def test_an_account_has_no_secret_login_or_home_in_any_text(world: World) -> None:
+    secret = "generated-3141592"
+    veil.hide(secret)
+    words = f"`http://me:{CANARY}@mirror/x` in `/home/ada/.cache`, {secret}"
+    told = account(
+        world, EngineError(words), findings=(Finding("cache", "ok", words), Finding("instances", "ok", "acme"))
+    )
+    assert told["findings"] == [{"name": "cache", "state": "ok", "message": "`http://mirror/x` in `~/.cache`, …"}]
+    assert told["troubles"] == ["`http://mirror/x` in `~/.cache`, …"]
+
+
+def test_of_a_file_that_is_wrong_an_account_tells_only_where(world: World) -> None:
+    place = Place("devenv.toml", 7, 1, 1, f'password = "{CANARY}"')
+    told = account(world, Problems([DevenvError(f"got `{CANARY}`", where=place), DevenvError(CANARY)]))
+    assert told["troubles"] == [
+        "there is a mistake in devenv.toml:7",
+        "there is no project, or it cannot be read",
+    ]
+
+
+def test_an_account_needs_neither_project_nor_engine_nor_lockfile(world: World) -> None:
+    bare = reporting.account(None, None, world.project.machine, (), ()).data(Path("/"))
+    assert (bare["devenv"], bare["format"], "environment" in bare) == (__version__, 1, False)
+    (world.project.folder / "devenv.lock").unlink()
+    assert account(world)["troubles"] == ["there is no `devenv.lock`"]
+
+
+def test_an_account_names_the_newest_log_of_a_bug(world: World) -> None:
+    folder = world.project.machine.state / "logs"
+    folder.mkdir(parents=True)
+    for name in ("bug-20260101-000000.md", "bug-20260201-000000.md", "other.md"):
+        (folder / name).write_text(CANARY)
+    assert account(world)["crash"] == "bug-20260201-000000.md"
+
+
+def test_an_account_is_a_report_to_be_held_against_another_machines(world: World, tmp_path: Path) -> None:
+    there = reporting.read(written(tmp_path, json.dumps(account(world)).encode()))
+    assert reporting.contrast(world.report(), there) == ()

@@ -13,7 +13,7 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 
-from devenv import blueprint, identity, secrets, vault, veil, workspace
+from devenv import blueprint, identity, secrets, trust, vault, veil, workspace
 from devenv.commands import secrets as command
 from devenv.errors import DevenvError, Problems, UsageError
 from devenv.model.blueprint import Container
@@ -170,6 +170,18 @@ def test_leave_is_given_by_name_and_a_new_name_asks_again(tmp_path: Path) -> Non
     assert [one.source for one in vault.look(opened, {"A": "a", "B": "b"})] == ["variable", None]
     with pytest.raises(UsageError):
         vault.allow(opened, ["C"])
+
+
+def test_consent_to_all_that_is_asked_for_is_leave_to_read_and_its_absence_stops_nothing_else(tmp_path: Path) -> None:
+    opened = shop(tmp_path / "p", Secret("TOKEN"), Secret("NOWHERE", apps=()))
+    (ask,) = trust.unconsented(opened)
+    assert (ask.kind, ask.given, ask.where and ask.where.line) == ("secret", False, 1)
+    assert ask.words == "`web` reads the secret `TOKEN` of this machine, if it has one"
+    trust.require(opened)
+    trust.consent(opened)
+    assert found(opened, TOKEN="v") == ("variable", "v")
+    trust.withdraw(opened)
+    assert found(opened, TOKEN="v") == (None, None)
 
 
 def test_another_project_of_the_same_name_has_nothing_of_it(tmp_path: Path, ring: Ring) -> None:
@@ -490,7 +502,8 @@ def test_no_value_is_in_what_commands_return_or_in_a_repr(tmp_path: Path) -> Non
 def test_a_known_secret_is_veiled_in_any_text_whole_and_line_by_line() -> None:
     veil.hide("first-line-3141\nsecond-line-2718")
     veil.hide("abc")
-    assert veil.over("x first-line-3141 y second-line-2718 abc") == "x … y … abc"
+    veil.hide("postgres")
+    assert veil.over("x first-line-3141 y second-line-2718 abc postgres") == "x … y … abc postgres"
 
 
 def test_a_text_of_variables_never_takes_for_ever() -> None:

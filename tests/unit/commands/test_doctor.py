@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,10 +13,12 @@ import pytest
 
 from devenv.commands import doctor
 from devenv.commands.doctor import DoctorResult, Finding, Reached
-from devenv.engine.host import Done
-from devenv.engine.protocol import EngineInfo
+from devenv.diagnosis import network
+from devenv.engine.host import Done, Heard
+from devenv.engine.protocol import Engine, EngineInfo
 from devenv.errors import EngineError, EngineForbidden, EngineUnreachable
 from devenv.model.machine import Machine
+from devenv.workspace import Workspace
 
 GOOD = Reached(
     EngineInfo("unix:///var/run/docker.sock", "Docker Engine", "28.5.2", "amd64", local=True),
@@ -42,6 +44,12 @@ class FakeHost:
     answers: Mapping[str, Done] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     pauses: int = 0
+    clock: float = 1e9
+    below: int = 100
+    listening: Mapping[int, str] = field(default_factory=dict)
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {network.NAME: ("127.0.0.1",)})
+    heard: Mapping[str, Heard] = field(default_factory=dict)
+    silent: threading.Event | None = None
 
     def has(self, program: str) -> bool:
         return program in self.programs
@@ -64,6 +72,25 @@ class FakeHost:
 
     def pause(self, seconds: float) -> None:
         self.pauses += 1
+
+    def now(self) -> float:
+        return self.clock
+
+    def folders(self, path: Path, most: int) -> int:
+        return min(self.below, most)
+
+    def holder(self, port: int) -> str | None:
+        return self.listening.get(port)
+
+    def resolve(self, name: str) -> tuple[str, ...]:
+        if self.silent:
+            self.silent.wait()
+        return self.addresses.get(name, ())
+
+    def ask(self, url: str, machine: Machine, seconds: float) -> Heard:
+        if self.silent:
+            self.silent.wait()
+        return next((heard for start, heard in self.heard.items() if url.startswith(start)), Heard())
 
 
 @dataclass
@@ -90,6 +117,8 @@ def examine(
     *,
     fix: bool = False,
     said: list[str] | None = None,
+    project: Workspace | None = None,
+    connect: Callable[[], Engine] | None = None,
 ) -> DoctorResult:
     return doctor.run(
         machine or Machine(mirror="http://mirror.example/debian", cache=Path("/cache")),
@@ -99,6 +128,8 @@ def examine(
         say=(said if said is not None else []).append,
         host=host or FakeHost(),
         reach=engine or FakeEngine(),
+        project=project,
+        connect=connect,
     )
 
 
@@ -116,8 +147,10 @@ def test_a_machine_that_has_everything_is_healthy() -> None:
         ("engine", "ok"),
         ("engine disk", "ok"),
         ("cache", "ok"),
-        ("mirror", "ok"),
         ("git", "ok"),
+        ("mirror", "ok"),
+        ("registry", "ok"),
+        ("names", "ok"),
     ]
     assert result.findings[0].message == (
         "Docker Engine 28.5.2 at `unix:///var/run/docker.sock`, Docker's usual socket"
