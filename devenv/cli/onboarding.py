@@ -107,6 +107,7 @@ class _Here:
     def __init__(self, given: Options, drawing: Drawing) -> None:
         self._given = given
         self._drawing = drawing
+        self._engine: Engine | None = None
 
     def means(self, *, opens: bool, asks: bool) -> Means:
         """All of it, as stages take it."""
@@ -115,7 +116,7 @@ class _Here:
 
         return Means(
             examine=self._examine,
-            connect=lambda: session.engine(self._given),
+            connect=self._connect,
             alone=self._alone,
             up=self._up,
             install=hooks.install,
@@ -125,13 +126,27 @@ class _Here:
             browse=_browse if opens else None,
         )
 
-    def _examine(self, fix: bool) -> Sequence[Finding]:
+    def _examine(self, project: Workspace, fix: bool) -> Sequence[Finding]:
         from devenv.commands import doctor
 
         if fix:
             self._drawing.pause()
-        flag = self._given.engine
-        return doctor.run(session.machine(), os.environ, Path.home(), flag=flag, fix=fix, say=screen.say).findings
+        found = doctor.run(
+            project.machine,
+            os.environ,
+            Path.home(),
+            flag=self._given.engine,
+            fix=fix,
+            say=screen.say,
+            project=project,
+            connect=self._connect,
+        )
+        return found.findings
+
+    def _connect(self) -> Engine:
+        if self._engine is None:
+            self._engine = session.engine(self._given)
+        return self._engine
 
     @contextmanager
     def _alone(self, project: Workspace, engine: Engine) -> Iterator[None]:

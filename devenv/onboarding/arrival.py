@@ -50,7 +50,7 @@ class Means:
     """What other commands and people do here.
 
     Args:
-        examine: Looks at this machine; when told to, repairs it before.
+        examine: Looks at this machine, for a project; when told to, repairs it before.
         connect: The engine, after it has answered.
         alone: Keeps other commands off the instance.
         up: Brings the environment up.
@@ -61,7 +61,7 @@ class Means:
         browse: Opens an address in a browser; whether there was one. None when that is not wanted.
     """
 
-    examine: Callable[[bool], Sequence[Finding]]
+    examine: Callable[[Workspace, bool], Sequence[Finding]]
     connect: Callable[[], Engine]
     alone: Callable[[Workspace, Engine], AbstractContextManager[None]]
     up: Callable[[Workspace, Engine, Tell], Started]

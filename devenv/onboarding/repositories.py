@@ -14,7 +14,7 @@ from dataclasses import field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from devenv import toml, worktree
+from devenv import git, toml, worktree
 from devenv.errors import DevenvError, UsageError
 from devenv.model.progress import Progress, Report
 from devenv.values import dataclass
@@ -37,8 +37,7 @@ _REFUSED = re.compile(
 )
 # What git itself takes from the variables of whoever started it would lead it to another repository.
 _OF_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_PREFIX", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
-# A repository's own settings and templates of hooks must not run anything here.
-_CALM = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "submodule.recurse=false")
+_CALM = (*git.SAFE, "-c", "submodule.recurse=false")
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,10 +69,10 @@ def _check_project(folder: Path, address: repositories.Address) -> None:
 
 def machine(arrival: Arrival) -> Outcome:
     """Have an engine and what else devenv needs of this machine."""
-    found = arrival.means.examine(False)
+    found = arrival.means.examine(arrival.project, False)
     repaired = bool(_wrong(found)) and _may_repair(arrival, found)
     if repaired:
-        found = arrival.means.examine(True)
+        found = arrival.means.examine(arrival.project, True)
     if wrong := [_of(one) for one in _wrong(found)]:
         raise _together(*wrong, *(_unanswered(arrival) if arrival.means.ask is None else ()))
     arrival.engine = arrival.means.connect()

@@ -142,7 +142,7 @@ class World:
             browse=self._browse,
         )
 
-    def _examine(self, fix: bool) -> Sequence[Finding]:
+    def _examine(self, _: Workspace, fix: bool) -> Sequence[Finding]:
         if fix:
             self.repaired += 1
             self.findings = FINE
@@ -514,7 +514,7 @@ def test_what_failed_is_gone_on_with(demanding: World, stage: str, name: str) ->
 
 
 def test_a_bug_is_not_taken_for_a_failure(world: World) -> None:
-    def buggy(_: bool) -> Sequence[Finding]:
+    def buggy(_: Workspace, __: bool) -> Sequence[Finding]:
         raise ZeroDivisionError
 
     means = replace(world.means(), examine=buggy)

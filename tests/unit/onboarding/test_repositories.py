@@ -151,6 +151,13 @@ def test_a_clone_is_known_by_its_address(shop: Path, tmp_path: Path, start: str)
     assert sorted(one.name for one in there.iterdir()) == [".git", "devenv.toml"]
 
 
+def test_a_bare_repository_is_cloned(shop: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--bare", str(shop), "shop.git")
+    clone(tmp_path / "shop.git", tmp_path / "clone")
+    clone(f"file://{tmp_path}/shop.git", tmp_path / "other")
+    assert (tmp_path / "clone" / "devenv.toml").is_file()
+
+
 def test_a_clone_shares_no_files_with_its_source(shop: Path, tmp_path: Path) -> None:
     clone(shop, tmp_path / "clone")
     objects = [one for one in (tmp_path / "clone/.git/objects").rglob("*") if one.is_file()]
