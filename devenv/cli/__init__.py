@@ -49,7 +49,15 @@ def guarded(arguments: list[str]) -> int:
     except BrokenPipeError:
         return 0
     except Exception as error:
+        if _is_abort(error):
+            screen.say("interrupted")
+            return INTERRUPTED
         return _bug(error)
+
+
+def _is_abort(error: Exception) -> bool:
+    """Whether it is click's word for ^C at a question, which may be asked without its parser around."""
+    return type(error).__name__ == "Abort" and type(error).__module__.startswith(("click", "typer"))
 
 
 def _consented(arguments: list[str]) -> int:

@@ -44,8 +44,10 @@ def up(
 
     project = session.workspace(given)
     if project.project.secrets and not (dry_run or as_json) and screen.is_interactive():
+        from devenv import trust
         from devenv.cli import secrets
 
+        trust.require(project)
         secrets.ask(project)
     engine = session.engine(given)
     if not dry_run:

@@ -154,7 +154,8 @@ def _problem(project: Workspace, found: Found) -> DevenvError:
         hint = f"`devenv secrets allow {name}` lets it read that; `devenv secrets set {name}` asks for another"
     elif found.why:
         message += f"; {found.why}"
-    return DevenvError(message, hint=hint, where=config.place(project.folder, "secrets", name))
+    where = config.read(project.folder, profile=project.profile).place(("secrets", name))
+    return DevenvError(message, hint=hint, where=where)
 
 
 # --- what people say ---
@@ -165,7 +166,8 @@ def asks(project: Workspace) -> Iterator[Ask]:
     for secret in wanted(project.project):
         apps = [app.name for app in project.project.apps if gets(app, secret)]
         who = findings.listed(apps, "and")
-        words = f"{who} read{'s' if len(apps) == 1 else ''} the secret `{secret.name}` of this machine, if it has one"
+        verb = "reads" if len(apps) == 1 else "read"
+        words = f"{who} {verb} this machine's `{secret.name}`: its variable, or what your command for secrets prints"
         keys = ("secrets", secret.name)
         yield Ask("secret", apps[0], words, keys, _mark(secret))
 

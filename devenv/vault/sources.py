@@ -19,6 +19,8 @@ LONGEST = 64 * 1024
 PATIENCE = 60.0
 """Seconds for the user's command: it may ask for a finger."""
 _AT_ONCE = 4
+_ANSWERS: dict[tuple[str, ...], Answer] = {}
+"""What the user's command has printed for this process, which may look more than once."""
 _LEAST_PRIORITY = 1
 """Of a keyring that is one: those below keep nothing, or in the clear."""
 
@@ -143,7 +145,11 @@ def from_command(command: Sequence[str], project: str, names: Sequence[str]) -> 
     from concurrent.futures import ThreadPoolExecutor
 
     def ask(name: str) -> Answer:
-        return _run([one.replace("{name}", name).replace("{project}", project) for one in command], name)
+        argv = tuple(one.replace("{name}", name).replace("{project}", project) for one in command)
+        answer = _ANSWERS.get(argv) or _run(argv, name)
+        if answer.value is not None:
+            _ANSWERS[argv] = answer
+        return answer
 
     found = {names[0]: ask(names[0])}
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -8,6 +8,8 @@ import pty
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -93,28 +95,54 @@ def test_mistakes_are_told_with_the_remedy_and_without_the_value(
     assert CANARY.encode() not in done.stdout + done.stderr
 
 
-def test_a_question_on_a_terminal_shows_what_it_is_about_and_not_what_is_typed(shop: Path) -> None:
-    code = "from devenv.cli import secrets, session\nsecrets.ask(session.workspace(session.Options()))"
+@contextmanager
+def on_a_terminal(folder: Path, *command: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run Python with a terminal that this end can read and write."""
     ours, theirs = pty.openpty()
     environ = os.environ | {
-        "PYTHONPATH": str(command_line.ROOT), "DEVENV_STATE": str(shop.parent / "state"), "TOKEN": "mine",
+        "PYTHONPATH": str(command_line.ROOT), "DEVENV_STATE": str(folder.parent / "state"), "TOKEN": "mine",
     }  # fmt: skip
     with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=shop, env=environ, stdin=theirs, stdout=theirs, stderr=theirs,
+        [sys.executable, *command], cwd=folder, env=environ, stdin=theirs, stdout=theirs, stderr=theirs,
         start_new_session=True,
     ) as process:  # fmt: skip
         os.close(theirs)
-        seen = _until(ours, b"[y/N]")
-        os.write(ours, b"n\n")
-        seen += _until(ours, b"Value of TOKEN:")
-        until(lambda: not termios.tcgetattr(ours)[3] & termios.ECHO)  # what is typed before is dropped
-        os.write(ours, f"{CANARY}\n".encode())
-        assert process.wait(30) == 0
+        yield process, ours
     os.close(ours)
+
+
+ASK = "from devenv.cli import secrets, session\nsecrets.ask(session.workspace(session.Options()))"
+
+
+def test_a_question_on_a_terminal_shows_what_it_is_about_and_not_what_is_typed(shop: Path) -> None:
+    with on_a_terminal(shop, "-c", ASK) as (process, terminal):
+        seen = _until(terminal, b"[y/N]")
+        os.write(terminal, b"n\n")
+        seen += _until(terminal, b"Value of TOKEN:")
+        until(lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO)  # what is typed before is dropped
+        os.write(terminal, f"{CANARY}\n".encode())
+        assert process.wait(30) == 0
     assert b"The token" in seen
     assert b"https://example.com/token" in seen
     assert CANARY.encode() not in seen
     assert "kept by devenv" in run(shop, "list").out
+
+
+def test_leave_that_is_given_at_the_question_is_all_there_is_to_it(shop: Path) -> None:
+    with on_a_terminal(shop, "-c", ASK) as (process, terminal):
+        _until(terminal, b"[y/N]")
+        os.write(terminal, b"y\n")
+        assert process.wait(30) == 0
+    assert "a variable of this machine" in run(shop, "list", TOKEN="mine").out
+
+
+def test_up_asks_and_a_question_that_is_broken_off_is_no_bug(shop: Path) -> None:
+    with on_a_terminal(shop, "-m", "devenv", "up") as (process, terminal):
+        _until(terminal, b"[y/N]")
+        os.write(terminal, b"\x04")
+        seen = _until(terminal, b"interrupted")
+        assert process.wait(30) == 130
+    assert b"bug" not in seen
 
 
 def _until(terminal: int, word: bytes) -> bytes:

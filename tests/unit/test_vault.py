@@ -176,7 +176,7 @@ def test_consent_to_all_that_is_asked_for_is_leave_to_read_and_its_absence_stops
     opened = shop(tmp_path / "p", Secret("TOKEN"), Secret("NOWHERE", apps=()))
     (ask,) = trust.unconsented(opened)
     assert (ask.kind, ask.given, ask.where and ask.where.line) == ("secret", False, 1)
-    assert ask.words == "`web` reads the secret `TOKEN` of this machine, if it has one"
+    assert ask.words == ("`web` reads this machine's `TOKEN`: its variable, or what your command for secrets prints")
     trust.require(opened)
     trust.consent(opened)
     assert found(opened, TOKEN="v") == ("variable", "v")
@@ -384,6 +384,15 @@ def test_the_command_is_asked_for_several_and_runs_outside_the_project(tmp_path:
     opened = shop(tmp_path / "p", *map(Secret, names), secret_command=("/bin/sh", "-c", script))
     vault.allow(opened, names)
     assert [one.value for one in vault.look(opened, {})] == [f"value of {name}" for name in names]
+
+
+def test_the_command_is_asked_once_for_what_it_gave_and_again_for_what_it_did_not(tmp_path: Path) -> None:
+    script = f"echo x >>{tmp_path}/$0; [ $0 = A ] || [ $(wc -l <{tmp_path}/$0) -gt 1 ] && echo value"
+    opened = shop(tmp_path / "p", Secret("A"), Secret("B"), secret_command=("/bin/sh", "-c", script, "{name}"))
+    vault.allow(opened, ["A", "B"])
+    told = [[one.source for one in vault.look(opened, {})] for _ in range(3)]
+    assert told == [["command", None], ["command", "command"], ["command", "command"]]
+    assert [(tmp_path / name).read_text().count("x") for name in ("A", "B")] == [1, 2]
 
 
 # --- what apps get ---

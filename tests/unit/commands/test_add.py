@@ -249,11 +249,11 @@ def test_add_and_then_remove_gives_the_file_back(
     assert content(folder) == before
 
 
-def test_mode_and_link_of_the_file_stay(shop: Path, tmp_path: Path) -> None:
-    target = tmp_path / "real.toml"
+def test_mode_and_link_of_the_file_stay(shop: Path) -> None:
+    target = shop / "real.toml"
     (shop / config.NAME).rename(target)
     target.chmod(0o600)
-    (shop / config.NAME).symlink_to(target)
+    (shop / config.NAME).symlink_to("real.toml")
     add.run(shop, ["redis"])
     assert (shop / config.NAME).is_symlink()
     assert "[services.redis]" in target.read_text()
