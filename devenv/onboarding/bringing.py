@@ -98,21 +98,15 @@ def hooks(arrival: Arrival) -> Outcome:
         return Outcome("none", "this is no git repository")
     before = _scripts(project)
     arrival.means.install(project)
-    after = _scripts(project)
-    return Outcome(
-        "already" if after == before else "done", f"before each {' and '.join(_EVENTS[one] for one in after)}"
-    )
-
-
-_EVENTS = {"pre-commit": "commit", "pre-push": "push"}
+    stages = dict.fromkeys(stage for one in project.project.hooks for stage in one.stages)
+    events = " and ".join(stage.removeprefix("pre-") for stage in stages)
+    return Outcome("already" if _scripts(project) == before else "done", f"before each {events}")
 
 
 def _scripts(project: Workspace) -> dict[str, bytes]:
-    """Git's scripts that are ours, by stage."""
+    """What git runs before a commit or a push, and what others have put beside it."""
     folder = scripts.folder(repository.of(project.folder))
-    found = ((name, folder / name) for name in _EVENTS)
-    texts = {name: path.read_bytes() for name, path in found if path.is_file()}
-    return {name: text for name, text in texts.items() if scripts.MARK.encode() in text}
+    return {path.name: path.read_bytes() for path in folder.glob("pre-*") if path.is_file()}
 
 
 def open_(arrival: Arrival) -> Outcome:

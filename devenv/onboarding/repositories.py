@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -241,7 +242,7 @@ def _check_free(folder: Path, address: Address) -> None:
         return
     raise DevenvError(
         f"`{folder}` is there already, and is no clone of `{address.text}`",
-        hint=f"name another folder: `devenv onboard {address.text} FOLDER`",
+        hint=f"name another folder: `devenv onboard {shlex.quote(address.text)} FOLDER`",
     )
 
 
@@ -330,9 +331,8 @@ def _failure(address: Address, said: Collection[str], code: int) -> DevenvError:
     text = "\n  ".join(_hidden(address, line) for line in words if line) or f"exit code {code}"
     hint = "see that you reach it with `git ls-remote`"
     if _REFUSED.search("\n".join(said)):
-        hint = (
-            f"git gets in where you do: `git ls-remote {address.text}` must work, with your key or a credential helper"
-        )
+        attempt = f"git ls-remote {shlex.quote(address.text)}"
+        hint = f"git gets in where you do: `{attempt}` must work, with your key or a credential helper"
     return DevenvError(f"cannot clone `{address.text}`:\n  {text}", hint=hint)
 
 

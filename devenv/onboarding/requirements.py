@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -56,11 +57,11 @@ def _check_project(folder: Path, address: repositories.Address) -> None:
     if (folder / config.NAME).is_file():
         return
     inside = sorted(one.parent.relative_to(folder).as_posix() for one in folder.glob(f"*/{config.NAME}"))
-    hint = f"`devenv -C {folder} init` writes one; then `devenv -C {folder} onboard` goes on"
+    there = shlex.quote(str(folder))
+    hint = f"`devenv -C {there} init` writes one; then `devenv -C {there} onboard` goes on"
     if inside:
-        hint = (
-            f"there is one in {findings.listed(inside, 'and')}: `devenv -C {folder / inside[0]} onboard` goes on there"
-        )
+        first = shlex.quote(str(folder / inside[0]))
+        hint = f"there is one in {findings.listed(inside, 'and')}: `devenv -C {first} onboard` goes on there"
     raise DevenvError(f"`{address.text}` has no `{config.NAME}`", hint=hint)
 
 

@@ -54,11 +54,7 @@ MORE = """
 [secrets.MAIL_TOKEN]
 description = "from the wiki"
 """
-ASKS = (
-    "`web` reads `../outside.txt`, which is",
-    "`web` reads the secret `PAYMENTS_KEY`",
-    "`web` reads the secret `MAIL_TOKEN`",
-)
+ASKS = ("../outside.txt", "PAYMENTS_KEY", "MAIL_TOKEN")
 STAGES = ("clone", "machine", "consent", "secrets", "lock", "images", "up", "hooks", "open")
 
 
@@ -282,6 +278,26 @@ def test_a_project_below_the_top_of_its_repository_is_named(tmp_path: Path) -> N
     assert result.problem.hint == f"there is one in `api`: `devenv -C {tmp_path}/clone/api onboard` goes on there"
 
 
+def test_no_name_in_a_repository_makes_a_command_do_more(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    (world.source / "$(id);x").mkdir()
+    (world.source / "devenv.toml").rename(world.source / "$(id);x" / "devenv.toml")
+    world.git("add", ".")
+    world.git("commit", "-q", "-m", "1")
+    result = world.go(str(world.source), folder="clone")
+    assert result.problem is not None
+    assert result.problem.hint is not None
+    assert f"`devenv -C '{tmp_path}/clone/$(id);x' onboard`" in result.problem.hint
+
+
+def test_scripts_that_another_tool_has_moved_are_found_too(world: World) -> None:
+    world.go(start=world.source)
+    folder = world.source / ".git" / "hooks"
+    (folder / "pre-commit").rename(folder / "pre-commit.legacy")
+    (folder / "pre-commit").write_text("#!/bin/sh\nexec ./pre-commit.legacy\n")
+    assert words(world.go(start=world.source), "hooks") == "before each commit"
+
+
 def test_a_folder_that_is_no_project_is_told_of_init(tmp_path: Path) -> None:
     world = World(tmp_path)
     result = world.go(start=tmp_path)
@@ -337,9 +353,7 @@ def test_a_no_to_what_the_project_asks_for_starts_nothing(demanding: World) -> N
     result = demanding.go(start=demanding.source)
     assert isinstance(result.problem, trust.Refused)
     assert (result.stages[-1].stage, demanding.engine.containers) == ("consent", {})
-    assert [one.startswith(ask) for one, ask in zip(demanding.shown[0], ASKS, strict=True)] == [True] * 3, (
-        demanding.shown
-    )
+    assert all(f"`{ask}`" in one for one, ask in zip(demanding.shown[0], ASKS, strict=True)), demanding.shown
     assert trust.unconsented(workspace.load(demanding.source, demanding.machine))
 
 
