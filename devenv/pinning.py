@@ -49,6 +49,18 @@ def complete(
     return Lockfile(lockfile.meaning(project.project, project.entries), pins, seed)
 
 
+def begin(project: Workspace, own: str, report: Report) -> bool:
+    """Write the lockfile where the project needs one and has none yet; an existing one is never touched.
+
+    Args:
+        own: The engine's architecture.
+    """
+    if not workspace.needs_lock(project) or lockfile.read(project.folder) is not None:
+        return False
+    lockfile.write(project.folder, complete(project, architectures(project, None, own), previous=None, report=report))
+    return True
+
+
 def architectures(project: Workspace, before: Lockfile | None, own: str) -> tuple[str, ...]:
     """What the lockfile is to cover: the platforms the team names, else what it covers already and `own`."""
     known = () if before is None else tuple(before.platforms)

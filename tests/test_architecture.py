@@ -43,6 +43,7 @@ LAYERS = (
             "limiting",
             "live",
             "merging",
+            "onboarding",
             "performing",
             "telling",
         ),

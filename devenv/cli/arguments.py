@@ -12,7 +12,19 @@ from typer import Abort as Abort
 from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
-from devenv.cli import beginning, hooks, instances, names, scaling, secrets, session, snapshots, trusting, verbs
+from devenv.cli import (
+    beginning,
+    hooks,
+    instances,
+    names,
+    onboarding,
+    scaling,
+    secrets,
+    session,
+    snapshots,
+    trusting,
+    verbs,
+)
 from devenv.cli.session import Options
 from devenv.errors import DevenvError, UsageError
 from devenv.ui import parameters, screen
@@ -83,6 +95,7 @@ def options(
 
 
 app.command()(beginning.init)
+app.command()(onboarding.onboard)
 
 
 @app.command()

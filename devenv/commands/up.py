@@ -141,11 +141,7 @@ def _result(
 
 
 def _lock(project: Workspace, architecture: str, tell: Tell, *, frozen: bool) -> bool:
-    """Write the lockfile where there is none yet; an existing one is never touched."""
-    if not workspace.needs_lock(project) or lockfile.read(project.folder) is not None:
-        return False
-    if frozen:
+    """Write the lockfile where there is none yet."""
+    if frozen and workspace.needs_lock(project) and lockfile.read(project.folder) is None:
         raise LockfileError(f"there is no `{lockfile.NAME}`, and `--frozen` forbids writing one", hint="commit it")
-    architectures = pinning.architectures(project, None, architecture)
-    lockfile.write(project.folder, pinning.complete(project, architectures, previous=None, report=tell))
-    return True
+    return pinning.begin(project, architecture, tell)

@@ -56,7 +56,7 @@ def find(start: Path) -> Path:
         pass
     raise DevenvError(
         f"no `{NAME}` in `{toml.printable(str(start), 400)}` or above it",
-        hint=f"create a `{NAME}` there, or name the project's folder with `--project`",
+        hint="`devenv init` writes one there, or name the project's folder with `--project`",
     )
 
 

@@ -23,7 +23,7 @@ class Progress:
     action: str
     done: int
     total: int | None
-    unit: Literal["bytes", "packages", "paths", "steps"]
+    unit: Literal["bytes", "objects", "packages", "paths", "steps"]
 
 
 Report = Callable[[Progress], None]

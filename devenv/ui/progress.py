@@ -44,15 +44,19 @@ _INTERVAL = 1 / 12
 
 
 @contextmanager
-def drawn(*, as_json: bool = False) -> Iterator[Tell]:
-    """Draw what the yielded function is told, in the way that fits where it goes."""
+def drawn(*, as_json: bool = False, keeps_steps: bool = True) -> Iterator[Tell]:
+    """Draw what the yielded function is told, in the way that fits where it goes.
+
+    Args:
+        keeps_steps: Whether steps that ended stay in sight.
+    """
     if as_json:
         yield _tell_nothing
     elif screen.is_live():
-        with _Live() as live:
+        with _Live(keeps_steps=keeps_steps) as live:
             yield live.tell
     else:
-        yield _Lines().tell
+        yield _Lines(keeps_steps=keeps_steps).tell
 
 
 def _tell_nothing(event: Event) -> None:
@@ -117,11 +121,14 @@ def _subject(step: Step) -> str:
 class _Lines:
     """One line for each step that ended and each kind of work that began."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_steps: bool) -> None:
+        self._keeps_steps = keeps_steps
         self._lock = threading.Lock()
         self._begun: set[tuple[str, str]] = set()
 
     def tell(self, event: Event) -> None:
+        if isinstance(event, StepEvent | SetupLine | Filled) and not self._keeps_steps:
+            return
         if isinstance(event, StepEvent):
             if event.state == "done":
                 screen.say(done_line(event.step, event.seconds))
@@ -147,7 +154,8 @@ class _Live:
     same number of lines, and one of them takes a printed line away.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_steps: bool = True) -> None:
+        self._keeps_steps = keeps_steps
         self._lock = threading.Lock()
         self._drawing = threading.Lock()
         self._over = threading.Event()
@@ -181,12 +189,14 @@ class _Live:
         with self._lock:
             self._note(event)
         # Printed outside that lock: the console redraws while it prints, and so asks `_render`.
-        if isinstance(event, StepEvent) and event.state == "done":
+        if isinstance(event, Remark):
+            self._print(remark_line(event))
+        elif not self._keeps_steps:
+            return
+        elif isinstance(event, StepEvent) and event.state == "done":
             self._print(done_line(event.step, event.seconds))
         elif isinstance(event, Filled):
             self._print(filled_line(event))
-        elif isinstance(event, Remark):
-            self._print(remark_line(event))
 
     def _note(self, event: Event) -> None:
         if isinstance(event, Remark):

@@ -22,6 +22,11 @@ class Ran:
 
 def run(folder: Path, *arguments: str, **variables: str) -> Ran:
     """Run `devenv` in a folder, with a home, a cache and a state of its own."""
+    return python(folder, "-m", "devenv", *arguments, **variables)
+
+
+def python(folder: Path, *arguments: str, **variables: str) -> Ran:
+    """Run Python likewise."""
     home = folder / ".home"
     environ = {
         "PATH": os.environ["PATH"],
@@ -33,7 +38,7 @@ def run(folder: Path, *arguments: str, **variables: str) -> Ran:
         "DEVENV_STATE": str(home / "state"),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "devenv", *arguments],
+        [sys.executable, *arguments],
         cwd=folder, env=environ | variables, capture_output=True, text=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     return Ran(done.returncode, done.stdout, done.stderr)
