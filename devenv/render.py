@@ -130,7 +130,7 @@ def _pinned_dockerfile(recipe: DockerfileRecipe) -> str:
     from devenv import dockerfile
 
     names = {image: _pinned(pin) for image, pin in recipe.bases.items()}
-    text = dockerfile.parse(recipe.text, recipe.dockerfile).rewritten(names)
+    text = dockerfile.parse(recipe.text, recipe.dockerfile, recipe.arguments).rewritten(names)
     mark = f"# Made by devenv from {quoted(recipe.dockerfile)} and devenv.lock: what `devenv up` builds.\n"
     # What tells how a Dockerfile is to be read has to be its first line.
     return text + mark if _DIRECTIVE.match(text) else mark + text
