@@ -35,6 +35,7 @@ LAYERS = (
             "git",
             "hooks",
             "identity",
+            "importing",
             "joining",
             "instances",
             "judging",
@@ -54,6 +55,7 @@ LAYERS = (
 HOMES: Mapping[str, tuple[str, ...]] = {
     # Requests brings it.
     "certifi": ("devenv.images",),
+    "json5": ("devenv.importing",),
     "docker": ("devenv.engine.docker", "devenv.engine.credentials"),
     "jinja2": ("devenv.render",),
     "platformdirs": ("devenv.config",),
@@ -66,6 +68,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "tomlkit": ("devenv.toml",),
     "typer": ("devenv.cli",),
     "watchfiles": ("devenv.sync",),
+    "yaml": ("devenv.importing",),
 }
 
 SLOW = frozenset(HOMES) - {"typer"}

@@ -12,7 +12,7 @@ from typer import Abort as Abort
 from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
-from devenv.cli import beginning, hooks, instances, names, scaling, session, snapshots, verbs
+from devenv.cli import beginning, hooks, instances, names, porting, scaling, session, snapshots, verbs
 from devenv.cli.session import Options
 from devenv.errors import UsageError
 from devenv.ui import parameters, screen
@@ -83,6 +83,7 @@ def options(
 
 
 app.command()(beginning.init)
+app.command("import")(porting.import_)
 
 
 @app.command()

@@ -85,7 +85,9 @@ class _Reading:
             return self._alias(event)
         if event.tag is not None and not event.tag.startswith(_KNOWN[0]) and event.tag != _KNOWN[1]:
             hint = "remove it; what it does has to be written out"
-            raise DevenvError(f"the tag `{toml.printable(event.tag)}` is not known", hint=hint, where=self._place(event))
+            raise DevenvError(
+                f"the tag `{toml.printable(event.tag)}` is not known", hint=hint, where=self._place(event)
+            )
         if isinstance(event, yaml.ScalarEvent):
             node = self._scalar(event)
         elif isinstance(event, yaml.SequenceStartEvent):
