@@ -36,7 +36,7 @@ def of(wanted: Blueprint, entry: Entry | None = None) -> tuple[Address, ...]:
     found = [
         Address(
             owner.unit,
-            f"{'http://' if owner.kind == 'app' else ''}{port.address}:{port.host}",
+            f"{'http://' if owner.kind == 'app' else ''}{port.reached}:{port.host}",
             port.container,
             owner.kind,
             entries.urls(entry, container).get(port.host, ()),

@@ -156,6 +156,8 @@ def _pairs(container: Container, found: Settings, volumes: Collection[str]) -> I
     yield "mounts", _lines(map(_mount, mounted)), _lines(map(_mount, mounts))
     ports = [[f"{one.address}:{one.host} to {one.container}" for one in side.ports] for side in (container, found)]
     yield "ports", _lines(ports[0]), _lines(ports[1])
+    yield "privileged", str(container.privileged).lower(), str(found.privileged).lower()
+    yield "capabilities", _lines(container.capabilities), _lines(found.capabilities)
     for name in ("cpus", "memory", "pids"):
         if name == "pids" and container.limits.pids == MOST_PIDS and found.limits.pids is None:
             continue  # it was made before there was a bound for those that ask for none

@@ -47,7 +47,10 @@ def _of(project: Workspace, pins: Pins | None) -> object:
 
 
 def _mounted(project: Workspace, containers: Iterable[Container]) -> dict[str, str]:
-    """Hashes of the project's single files that containers are given, such as `init` of a database."""
+    """Hashes of the project's single files that containers are given to read, such as `init` of a database.
+
+    Folders count as little as an app's own; what a link finds outside of the project is the machine's.
+    """
     prefix = f"{_NOWHERE.folder}/"
     paths = {
         mount.source.removeprefix(prefix)
@@ -56,7 +59,13 @@ def _mounted(project: Workspace, containers: Iterable[Container]) -> dict[str, s
         if mount.kind == "bind" and mount.read_only and mount.source.startswith(prefix)
         if mount.source not in {one.source for one in container.secrets}
     }
-    return {path: hashlib.sha256((project.folder / path).read_bytes()).hexdigest() for path in sorted(paths)}
+    root = project.folder.resolve()
+    files = {path: project.folder / path for path in sorted(paths)}
+    return {
+        path: hashlib.sha256(file.read_bytes()).hexdigest()
+        for path, file in files.items()
+        if file.is_file() and file.resolve().is_relative_to(root)
+    }
 
 
 def _contents(container: Container) -> dict[str, object]:

@@ -316,6 +316,7 @@ def placement(workspace: Workspace, *, copies: bool = False, records: bool = Tru
         generations=generations(workspace),
         host=ledger.host(machine, records=records),
         replicas=replicas(workspace),
+        home=str(Path.home()),
     )
 
 

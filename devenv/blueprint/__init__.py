@@ -11,14 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from devenv import catalog
-from devenv.blueprint import apps, balancer, hashing, hidden, images, joined, limits, mounts, scripts, services
+from devenv.blueprint import apps, balancer, hashing, hidden, images, joined, limits, mounts, reaches, scripts, services
 from devenv.blueprint.hidden import Hidden, Value
 from devenv.catalog import Catalog
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Image, Mount, Network, Placement, Volume
 from devenv.model.catalog import ServiceEntry
 from devenv.model.pins import Pins
-from devenv.model.project import BALANCER, App, Project, Service
+from devenv.model.project import BALANCER, App, Project, Service, reached
 
 COMPOSE_FILE = ".devenv/compose.yaml"
 _BRIDGE = {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"}
@@ -58,13 +58,15 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
         units[BALANCER] = balancer.make(project, image, placement)
     for service in project.services:
         image = found.setdefault(f"service {service.name}", images.for_service(project, service, entries, pins))
-        units[service.name] = services.for_service(project, service, entries, image, placement)
+        made = services.for_service(project, service, entries, image, placement)
+        units[service.name] = reaches.extended(made, service.reach, project, placement)
     for app in project.apps:
         image = found.setdefault(f"app {app.name}", images.for_app(project, app, entries, pins))
         if placement.copies:
             units.setdefault(apps.files_unit(project, app), apps.for_files(project, app, image, placement))
         provided = variables(project, entries, needs(project, app))
-        units[app.name] = apps.for_app(project, app, entries, image, placement, provided)
+        made = apps.for_app(project, app, entries, image, placement, provided)
+        units[app.name] = reaches.extended(made, app.reach, project, placement)
         numbers[app.name] = balancer.replicas(project, app, placement)
     names = _names(project, placement)
     units = {name: limits.bounded(joined.joins(unit, project.joins, placement)) for name, unit in units.items()}
@@ -100,7 +102,7 @@ def variables(
     merged: dict[str, Value] = {}
     for service in chosen:
         here = {} if ports is None else _ports_of(service, ports)
-        host = service.name if ports is None else "127.0.0.1"
+        host = service.name if ports is None else reached(service.reach.address)
         provided = services.provides(project, service, entries, host=host, ports=here)
         prefix = f"{service.name.upper().replace('-', '_')}_" if merged.keys() & provided.keys() else ""
         merged |= {prefix + key: value for key, value in provided.items()}
@@ -229,6 +231,9 @@ def labelled(container: Container, placement: Placement, names: Mapping[str, int
         parts["mounts"] = hashing.of([container.mounts, _copied(container, copied)])[:8]
     if container.networks:  # containers of projects that join none keep the hash they have
         parts["networks"] = hashing.of(container.networks)[:8]
+    for name in ("privileged", "capabilities"):
+        if value := getattr(container, name):
+            parts[name] = hashing.of(value)[:8]
     if container.network == "host":
         parts["network"] = hashing.of(container.network)[:8]
     config = hashing.of(parts)

@@ -32,7 +32,7 @@ def for_app(
         start = (*scripts.exported(mounts.APP_SECRETS, mounts.SECRETS_INSIDE), *start)
     ready = checks.ready_with(app.ready, scripts.exported(mounts.APP_SECRETS) if secrets else ())
     balanced = balancer.is_balanced(project, app, placement)
-    ports = tuple(Port(port, placement.ports.get(f"{app.name}/{port}", port)) for port in app.ports)
+    ports = tuple(Port(port, placement.ports.get(f"{app.name}/{port}", port), app.reach.address) for port in app.ports)
     return Container(
         name=f"{placement.instance}-{app.name}-1",
         unit=app.name,

@@ -38,7 +38,7 @@ def apps(project: Project, placement: Placement) -> tuple[App, ...]:
 def make(project: Project, image: Image, placement: Placement) -> Container:
     """The container of the balancer, with the ports of all apps behind it."""
     behind = apps(project, placement)
-    ports = [Port(port, placement.ports.get(f"{app.name}/{port}", port)) for app in behind for port in app.ports]
+    ports = [_port(app, port, placement) for app in behind for port in app.ports]
     control = next(port for port in range(FIRST_CONTROL, 65536) if port not in {one.container for one in ports})
     return Container(
         name=f"{placement.instance}-{BALANCER}-1",
@@ -54,6 +54,10 @@ def make(project: Project, image: Image, placement: Placement) -> Container:
         stop_signal="SIGTERM",
         stop_grace=5,
     )
+
+
+def _port(app: App, port: int, placement: Placement) -> Port:
+    return Port(port, placement.ports.get(f"{app.name}/{port}", port), app.reach.address)
 
 
 def backends(unit: str, ports: Iterable[int]) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ def volume(service: Service, instance: str, name: str, generation: int = 1) -> s
 
 def _published(service: Service, ports: tuple[int, ...], placement: Placement) -> tuple[Port, ...]:
     chosen = ((port, placement.ports.get(f"{service.name}/{port}")) for port in ports)
-    return tuple(Port(port, host) for port, host in chosen if host is not None)
+    return tuple(Port(port, host, service.reach.address) for port, host in chosen if host is not None)
 
 
 def _wrapper(service: Service, entries: Catalog, entry: ServiceEntry) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from devenv.config import shape
@@ -67,6 +68,43 @@ LIMITS = shape.table(
     },
 )
 
+CAPABILITIES = (
+    *("AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN"),
+    *("DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE"),
+    *("LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST"),
+    *("NET_RAW", "PERFMON", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYSLOG", "SYS_ADMIN", "SYS_BOOT"),
+    *("SYS_CHROOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME"),
+    *("SYS_TTY_CONFIG", "WAKE_ALARM"),
+)
+"""See capabilities(7)."""
+
+_CAPABILITY = replace(shape.choice(*CAPABILITIES), words="a capability of Linux such as `NET_ADMIN`")
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_ADDRESS = shape.text("an IPv4 address such as `0.0.0.0`", pattern=f"{_BYTE}([.]{_BYTE}){{3}}")
+
+_MOUNT = shape.table(
+    "A file or folder of this machine",
+    {
+        "source": Key(_TEXT, "Relative to the project; from outside of it: absolute, `~/…` or `../…`", required=True),
+        "read_only": Key(_SWITCH, "Whether the container can only read it; default: true"),
+    },
+    whole=True,
+)
+
+REACH = {
+    "mounts": Key(
+        shape.free(shape.short(_MOUNT, "source", "a path or a table with `source`"), "a table of paths"),
+        "Files and folders by the path inside: of the project, or with consent from outside of it",
+    ),
+    "privileged": Key(_SWITCH, "Whether it may do what the whole machine's administrator may; needs consent"),
+    "capabilities": Key(
+        shape.several(_CAPABILITY, "a list of strings"), "Further rights, such as `NET_ADMIN`; needs consent"
+    ),
+    "address": Key(
+        _ADDRESS, "The address that ports are published on; default: 127.0.0.1, others than loopback need consent"
+    ),
+}
+
 APP = shape.table(
     "A container that runs the project's own code",
     {
@@ -81,7 +119,7 @@ APP = shape.table(
         "packages": Key(shape.several(_PACKAGE, "a list of strings"), "Debian packages to add"),
         "setup": Key(_TEXTS, "Shell commands, run inside at first and when their inputs change"),
         "run": Key(_TEXT, "The shell command to run; without it the container idles"),
-        "ports": Key(_PORTS, "Ports, published on 127.0.0.1 under the same number"),
+        "ports": Key(_PORTS, "Ports, published on `address` under the same number"),
         "env": Key(_ENV, "Environment variables"),
         "needs": Key(_TEXTS, "Services and apps that must be ready first; default: every service"),
         "ready": Key(READY, "How to find out that it serves"),
@@ -94,6 +132,7 @@ APP = shape.table(
         "route": Key(
             _ROUTE, "A path under which the balancer reaches it at the first port of other balanced apps, too"
         ),
+        **REACH,
     },
 )
 
@@ -121,6 +160,7 @@ SERVICE = shape.table(
         "needs": Key(_TEXTS, "Services and apps that must be ready first; default: none"),
         "ready": Key(READY, "How to find out that it serves; default: the catalog's"),
         "limits": Key(LIMITS, "The most it may use"),
+        **REACH,
     },
     more=True,
 )

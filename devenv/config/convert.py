@@ -12,7 +12,7 @@ from typing import Any
 from devenv import toml, worktree
 from devenv.config import border, units
 from devenv.config.findings import Findings, listed
-from devenv.model.project import BALANCER, App, Hook, Limits, Origin, Project, Service, Sync, SyncRule, Task
+from devenv.model.project import BALANCER, App, Hook, Limits, Origin, Project, Reach, Service, Sync, SyncRule, Task
 
 _TASK_NAME = re.compile(border.TASK_NAME)
 
@@ -128,6 +128,15 @@ def _shared(app: App, target: App, given: Collection[str]) -> App:
         needs=app.needs if "needs" in given else tuple(name for name in target.needs if name != app.name),
         env={**target.env, **app.env},
         limits=Limits(**limits),
+        reach=_shared_reach(app, target),
+    )
+
+
+def _shared_reach(app: App, target: App) -> Reach:
+    """Files go with the settings; each app says itself what more it may do, and where it listens."""
+    own = {one.target for one in app.reach.mounts}
+    return replace(
+        app.reach, mounts=(*(one for one in target.reach.mounts if one.target not in own), *app.reach.mounts)
     )
 
 

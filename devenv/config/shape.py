@@ -111,6 +111,12 @@ def one_or_several(item: Shape, words: str, *, before: tuple[str, ...] = (), alo
     return Shape(core, words, {"anyOf": [(alone or item).json, listing.json]}, items=item, whole=True)
 
 
+def short(item: Shape, key: str, words: str) -> Shape:
+    """A table, or only the value of its most important key."""
+    core = _before(lambda value: {key: value} if isinstance(value, str) else value, item.core)
+    return Shape(core, words, {"anyOf": [item.keys[key].shape.json, item.json]}, keys=item.keys, whole=True)
+
+
 def free(value: Shape, words: str, *, names: str | None = None) -> Shape:
     """A table with keys of the user's choice; `names` is a pattern for editors alone."""
     core = {"type": "dict", "values_schema": value.core, "strict": True}

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from devenv import toml
-from devenv.config import border, size
+from devenv.config import border, reaching, size
 from devenv.config.findings import Findings, listed
 from devenv.config.shape import as_text, kind
 from devenv.errors import DevenvError
@@ -72,6 +72,7 @@ def app(name: str, table: Mapping[str, Any], root: Path, origin: Origin, found: 
         needs=tuple(dict.fromkeys(table.get("needs", ()))),
         ready=_ready(table, keys, found, has_ports=bool(ports)),
         limits=_limits(table, keys, found),
+        reach=reaching.of(table, root, keys, found),
         **_replication(table, keys, found),
     )
 
@@ -141,12 +142,7 @@ def outside(path: str) -> bool:
     """Whether a path is absolute, or climbs above where it starts."""
     if path.startswith(("/", "~")) or "\\" in path or re.match("[A-Za-z]:", path):
         return True
-    depth = 0
-    for part in PurePosixPath(path).parts:
-        depth += -1 if part == ".." else 1
-        if depth < 0:
-            return True
-    return False
+    return reaching.climbs(path)
 
 
 # --- services ---
@@ -187,6 +183,7 @@ def service(name: str, table: Mapping[str, Any], root: Path, origin: Origin, fou
         needs=tuple(dict.fromkeys(table.get("needs", ()))),
         ready=_ready(table, keys, found, has_ports=not by_image or bool(ports)),
         limits=_limits(table, keys, found),
+        reach=reaching.of(table, root, keys, found),
     )
 
 
@@ -281,7 +278,7 @@ def _volumes(table: Mapping[str, Any], keys: toml.Keys, found: Findings) -> dict
         here = (*keys, "volumes", name)
         if not _VOLUME.fullmatch(name):
             message = f"`{toml.printable(name)}` cannot name a volume: lower-case letters, digits, `_`, `.` and `-`"
-            hint = "a folder of the project cannot be mounted here" if "/" in name else None
+            hint = "a folder of the project is given by `mounts`" if "/" in name else None
             found.add(message, here, hint=hint, key=True)
         if not path.startswith("/") or ".." in path.split("/") or not path.strip("/") or ":" in path:
             found.add(f"`{toml.printable(path)}` is no absolute path", here, hint="such as `/var/lib/data`")

@@ -35,8 +35,11 @@ def archive(mounts: Iterable[Mount]) -> bytes:
     """
     from devenv.images import tarball
 
-    files = [(mount.target.strip("/"), _read(Path(mount.source))) for mount in mounts if mount.kind == "copy"]
-    entries = ((tarball.Header(path, "file", mode=0o444, size=len(data)), (data,)) for path, data in files)
+    files = [(mount, _read(Path(mount.source))) for mount in mounts if mount.kind == "copy"]
+    entries = (
+        (tarball.Header(mount.target.strip("/"), "file", mode=mount.copied_mode, size=len(data)), (data,))
+        for mount, data in files
+    )
     return b"".join(tarball.stream(entries)) if files else b""
 
 

@@ -381,6 +381,8 @@ class MemoryEngine:
             limits=wanted.limits,
             networks=tuple(sorted((*_networks(kept), *(("host",) if wanted.network == "host" else ())))),
             labels={**image.labels, **wanted.labels},
+            privileged=wanted.privileged,
+            capabilities=tuple(sorted(wanted.capabilities)),
         )
 
     def _call(self, name: str, target: str) -> threading.RLock:

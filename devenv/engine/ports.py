@@ -59,7 +59,7 @@ def _is_free(port: Port) -> bool:
 
 def _refuses(port: Port) -> bool:
     try:
-        socket.create_connection((port.address, port.host), timeout=1).close()
+        socket.create_connection((port.reached, port.host), timeout=1).close()
     except ConnectionRefusedError:
         return True
     except OSError:

@@ -81,7 +81,7 @@ def _published(engine: Engine, container: Container, port: int) -> tuple[str, in
     """Where on this host a container's port is, for an engine that publishes on this host."""
     if not engine.info.local and not engine.info.address.startswith("unix://"):
         return None
-    return next(((one.address, one.host) for one in container.ports if one.container == port), None)
+    return next(((one.reached, one.host) for one in container.ports if one.container == port), None)
 
 
 def _connects(address: str, port: int, patience: float = 0.0) -> bool:

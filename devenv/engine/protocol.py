@@ -80,6 +80,7 @@ class Settings:
         ports: The published ones.
         networks: Names, without `none`.
         labels: The image's are among them.
+        capabilities: Those added, without `CAP_`, sorted.
     """
 
     image: str
@@ -93,6 +94,8 @@ class Settings:
     limits: Limits
     networks: tuple[str, ...]
     labels: Mapping[str, str]
+    privileged: bool = False
+    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,8 @@ def _host_config(wanted: Container, network: str | None) -> Body:
         "NanoCpus": round((limits.cpus or 0) * _SECOND),
         "Memory": limits.memory or 0,
         "PidsLimit": limits.pids,
+        **({"Privileged": True} if wanted.privileged else {}),
+        **({"CapAdd": list(wanted.capabilities)} if wanted.capabilities else {}),
         **({"Tmpfs": in_memory} if in_memory else {}),
     }
 
@@ -278,6 +280,8 @@ def settings(entry: Body) -> Settings:
         limits=_limits(host),
         networks=tuple(sorted(networks(entry))),
         labels=config.get("Labels") or {},
+        privileged=bool(host.get("Privileged")),
+        capabilities=tuple(sorted(name.removeprefix("CAP_") for name in host.get("CapAdd") or ())),
     )
 
 

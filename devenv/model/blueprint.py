@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from pathlib import Path
 from typing import Literal
 
 from devenv.model import labels
 from devenv.model.pins import DerivedRecipe, DockerfileRecipe, ImageRecipe, RegistryPin
-from devenv.model.project import Limits
+from devenv.model.project import LOOPBACK, Limits, reached
 from devenv.values import dataclass
 
 MountKind = Literal["bind", "volume", "tmpfs", "copy"]
@@ -62,6 +63,11 @@ class Mount:
     owner: str = ""
 
     @property
+    def copied_mode(self) -> int:
+        """Of a `copy`: for all to read, and to run what can be run."""
+        return 0o555 if Path(self.source).stat().st_mode & 0o100 else 0o444
+
+    @property
     def options(self) -> str:
         """Of a `tmpfs` with an owner, as engines take them; at a restart they keep an owner, but not every mode."""
         uid, _, gid = self.owner.partition(":")
@@ -89,7 +95,12 @@ class Port:
 
     container: int
     host: int
-    address: str = "127.0.0.1"
+    address: str = LOOPBACK
+
+    @property
+    def reached(self) -> str:
+        """The address to reach it at from the host itself."""
+        return reached(self.address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +202,8 @@ class Container:
     config_hash: str = ""
     scales: bool = field(default=False, metadata=LATER)
     behind: tuple[int, ...] = field(default=(), metadata=LATER)
+    privileged: bool = field(default=False, metadata=LATER)
+    capabilities: tuple[str, ...] = field(default=(), metadata=LATER)
 
     @property
     def restart(self) -> Restart:
@@ -284,6 +297,7 @@ class Placement:
         generations: Which generation of its volumes a service has, by its name; 1 for those that are not in it.
         host: Tells this machine from others that use the same engine; empty for none in particular.
         replicas: How many of an app run here, in place of what `devenv.toml` says.
+        home: What `~` stands for in the sources of mounts.
     """
 
     instance: str
@@ -298,6 +312,7 @@ class Placement:
     generations: Mapping[str, int] = field(default_factory=dict)
     host: str = ""
     replicas: Mapping[str, int] = field(default_factory=dict)
+    home: str = "~"
 
 
 # --- what is there, and the way to what must be ---

@@ -67,6 +67,46 @@ class Limits:
         return self.cpus is not None or self.memory is not None or self.pids not in (None, MOST_PIDS)
 
 
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class HostPath:
+    """A file or folder that a container is given.
+
+    Args:
+        target: Absolute path inside.
+        source: As it is written: relative to the project, absolute, or `~/…`.
+    """
+
+    target: str
+    source: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a container reaches beyond itself.
+
+    Args:
+        capabilities: Of Linux, without `CAP_`.
+        address: Of the host, where its ports are published.
+    """
+
+    mounts: tuple[HostPath, ...] = ()
+    privileged: bool = False
+    capabilities: tuple[str, ...] = ()
+    address: str = LOOPBACK
+
+
+NO_REACH = Reach()
+
+
+def reached(address: str) -> str:
+    """Where the host itself reaches what is published at an address."""
+    return LOOPBACK if address == "0.0.0.0" else address  # noqa: S104 -- compared, not listened on
+
+
 @dataclass(frozen=True, slots=True)
 class StackRequest:
     """A stack an app asks for; `version` None means the catalog's default."""
@@ -86,7 +126,7 @@ class App:
         dir: The synced folder, relative to the project.
         setup: Shell commands, run inside when their inputs change.
         run: A shell command; None keeps the container idle.
-        ports: Container ports, published on 127.0.0.1 under the same number.
+        ports: Container ports, published under the same number.
         needs: Names of services and apps that must be ready first.
         replicas: How many of its containers run; None is one that publishes its ports by itself.
         sticky: Whether who was answered by one of them goes on with that one.
@@ -110,6 +150,7 @@ class App:
     replicas: int | None = None
     sticky: bool = False
     route: str | None = None
+    reach: Reach = NO_REACH
 
     @property
     def is_balanced(self) -> bool:
@@ -158,6 +199,7 @@ class Service:
     needs: tuple[str, ...] = ()
     ready: Ready | None = None
     limits: Limits = Limits()
+    reach: Reach = NO_REACH
 
 
 @dataclass(frozen=True, slots=True)

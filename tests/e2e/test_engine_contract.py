@@ -484,6 +484,7 @@ def test_a_container_tells_what_it_was_created_with(lab: Lab, tmp_path: Path) ->
         mounts=mounts[::-1],
         ports=(port,),
         limits=limits,
+        capabilities=("SYS_PTRACE", "NET_ADMIN"),
     )
     lab.engine.create(container, network.name)
     image = lab.engine.image(engines.IMAGE)
@@ -500,6 +501,7 @@ def test_a_container_tells_what_it_was_created_with(lab: Lab, tmp_path: Path) ->
         limits=limits,
         networks=(network.name,),
         labels=lab.labels | {labels.PIN: "test"},
+        capabilities=("NET_ADMIN", "SYS_PTRACE"),
     )
 
 

@@ -422,3 +422,19 @@ def test_copied_folders_and_files_are_no_difference(tmp_path: Path) -> None:
         engine.create(container, asked.network.name if container.is_attached else None)
         engine.start(container.name)
     assert held(engine, asked) == []
+
+
+# --- rights ---
+
+
+@pytest.mark.parametrize(
+    ("rights", "expected"),
+    [
+        ({"privileged": True}, ("privileged", "false", "true")),
+        ({"capabilities": ("NET_ADMIN", "KILL")}, ("capabilities", "none", "KILL, NET_ADMIN")),
+    ],
+)
+def test_rights_that_nobody_asked_for_are_told(world: World, rights: Any, expected: tuple[str, str, str]) -> None:
+    world.by_hand(**rights)
+    assert world.short() == [expected]
+    assert world.short(world.changed(**rights)) == []

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from devenv import identity, lockfile
 from devenv.model.machine import Machine
 from devenv.model.pins import Lockfile
-from devenv.model.project import Limits, Project, Sync, SyncMode
+from devenv.model.project import HostPath, Limits, Project, Reach, Sync, SyncMode
 from devenv.workspace import Workspace
 from tests import projects
 
@@ -153,3 +156,35 @@ def test_the_name_and_the_presence_of_an_init_file_count_and_other_files_do_not(
 def test_the_way_files_reach_the_apps_leaves_the_id_alone(tmp_path: Path) -> None:
     modes: tuple[SyncMode, ...] = ("bind", "copy", "auto")
     assert len({id_of(shop(tmp_path, sync=Sync(mode))) for mode in modes}) == 1
+
+
+def test_what_a_unit_reaches_is_part_of_the_environment_and_a_file_that_it_is_given_by_its_content(
+    tmp_path: Path,
+) -> None:
+    project = shop(tmp_path)
+    (tmp_path / "conf").mkdir()
+    ids = [id_of(project), id_of(reaching(project, capabilities=("KILL",)))]
+    for text in ("one", "two"):
+        (tmp_path / "conf/a").write_text(text)
+        ids.append(id_of(reaching(project, mounts=(HostPath("/a", "conf/a"),))))
+    ids += [id_of(reaching(project, mounts=(HostPath("/a", source),))) for source in ("conf", "/conf", "~/conf")]
+    assert len(set(ids)) == len(ids)
+
+
+def test_what_a_link_finds_outside_of_the_project_is_not_part_of_the_environment(tmp_path: Path) -> None:
+    project = reaching(shop(tmp_path / "shop"), mounts=(HostPath("/a", "away"),))
+    (tmp_path / "shop/away").symlink_to(tmp_path / "a")
+    before = id_of(project)
+    (tmp_path / "a").write_text("secret")
+    assert id_of(project) == before
+
+
+def test_home_folders_of_two_machines_are_one_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = reaching(shop(tmp_path), mounts=(HostPath("/a", "~/a"),))
+    before = id_of(project)
+    monkeypatch.setenv("HOME", "/elsewhere")
+    assert id_of(project) == before
+
+
+def reaching(project: Project, **reach: Any) -> Project:
+    return replace(project, apps=(replace(project.apps[0], reach=Reach(**reach)),))

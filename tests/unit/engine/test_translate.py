@@ -133,6 +133,12 @@ def test_the_last_lines_of_a_container_that_ended_are_found_from_the_log_s_begin
     assert translate.state(told(Status="exited", Running=False, FinishedAt="2026-01-01T00:00:11Z")).log_start == 0.0
 
 
+def test_rights_are_read_whether_the_engine_writes_their_prefix_or_not() -> None:
+    host = {"Privileged": True, "CapAdd": ["CAP_NET_RAW", "KILL"]}
+    settings = translate.settings({"Image": "sha256:1", "Config": {}, "HostConfig": host})
+    assert (settings.privileged, settings.capabilities) == (True, ("KILL", "NET_RAW"))
+
+
 def test_settings_are_read_whatever_the_engine_leaves_out() -> None:
     settings = translate.settings({"Image": "sha256:1", "Config": {}, "HostConfig": {}})
     assert settings == Settings("sha256:1", {}, (), (), "", "", (), (), Limits(), (), {})
