@@ -191,7 +191,7 @@ class _Devcontainer:
         base = self._root.resolve().name
         self._inside = given.as_text("workspaceFolder") if given is not None else f"/workspaces/{base}"
         self._inside = self._inside.replace("${localWorkspaceFolderBasename}", base)
-        self.unit.set("mounts", {self._inside: "."})
+        self.unit.set("mounts", {self._inside: {"source": ".", "read_only": False}})
         self.unit.set("working_dir", self._inside)
         for key, one in self._given("features").items():
             self._lose_feature(key, one, "what a Dockerfile makes cannot have it added")
@@ -303,7 +303,7 @@ class _Devcontainer:
                 remedy = "an app's home folder lasts by itself" if self._is_app else "add it to `volumes`"
                 self.unit.lose("mounts", "only files and folders can be mounted", remedy, at=one.at)
                 continue
-            mounts[target] = posixpath.normpath(source)
+            mounts[target] = {"source": posixpath.normpath(source), "read_only": "readonly" in parts}
         if mounts:
             self.unit.set("mounts", mounts)
 

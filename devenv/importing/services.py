@@ -12,6 +12,7 @@ from pathlib import Path
 from devenv import dockerfile, reference, toml
 from devenv.config import border, units
 from devenv.detection import variables
+from devenv.detection.draft import Value
 from devenv.errors import DevenvError
 from devenv.importing import amounts, catalogued, composition, interpolation, tree, yamls
 from devenv.importing.amounts import Mounted
@@ -409,7 +410,7 @@ class _Service:
         self.mounted.append((Mounted("bind", file.as_text("file"), target, read_only=True), file))
 
     def _write_mounts(self) -> None:
-        mounts: dict[str, str | Mapping[str, str | bool]] = {}
+        mounts: dict[str, str | Mapping[str, Value]] = {}
         volumes: dict[str, str] = {}
         for mount, node in self.mounted:
             if mount.kind == "volume":
@@ -417,7 +418,7 @@ class _Service:
                 continue
             source = self._source_of(mount, node)
             if source is not None:
-                mounts[mount.target] = {"source": source, "read_only": True} if mount.read_only else source
+                mounts[mount.target] = source if mount.read_only else {"source": source, "read_only": False}
         if volumes:
             self.unit.set("volumes", volumes)
         if mounts:
@@ -463,10 +464,12 @@ class _Service:
         needs = []
         for name, one in composition.pairs(node, "depends_on").items():
             condition = one.get("condition")
+            if condition is not None and condition.text == "service_completed_successfully":
+                continue  # it is told where that service is
             if name not in self._around.names:
                 shown = toml.printable(name)
                 self.unit.lose("depends_on", f"`{shown}` is not there, or only with a profile", "", at=one.at)
-            elif condition is None or condition.text != "service_completed_successfully":
+            else:
                 needs.append(self._around.names[name])
         if needs:
             self.unit.set("needs", tuple(dict.fromkeys(needs)))
