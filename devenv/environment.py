@@ -133,9 +133,11 @@ def converge(
         again: See `prepare`.
 
     Raises:
+        Problems: Apps lack secrets that people have to bring.
         NotReady: A container exited or did not become ready; the others stay.
         PortTaken: Something has a port that is declared.
     """
+    _require(workspace_)
     observed = engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
     if generations.settle(workspace_, engine, observed):
@@ -172,6 +174,14 @@ def converge(
         # Files that are made with a container are known only now.
         render.write(wanted, workspace_.folder, functools.partial(identity.current, workspace_))
     return Outcome(tuple(done), first.kept, work.digests, wanted)
+
+
+def _require(workspace_: Workspace) -> None:
+    """Refuse to start apps without the secrets that their people have to bring."""
+    if workspace_.project.secrets:
+        from devenv import vault
+
+        vault.require(workspace_)
 
 
 def _again(workspace_: Workspace, engine: Engine, wanted: Blueprint) -> Blueprint:

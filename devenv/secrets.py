@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv import blueprint, config, files, render
+from devenv import blueprint, config, files, render, veil
 from devenv.blueprint import mounts
 from devenv.catalog import Catalog
 from devenv.errors import DevenvError, Problems
@@ -28,6 +28,8 @@ FOLDER = mounts.SECRETS
 KEY = "key"
 COMPOSE = "compose.yaml"
 """For plain `docker compose`, where files are copied; beside the key."""
+GIVEN = "given.json"
+"""What people brought; see `vault.given`."""
 KEY_BYTES = 32
 LENGTH = 32
 """Characters of a generated password: all that 256 bits give as letters and digits, 190 bits."""
@@ -40,7 +42,21 @@ def values(project: Project, entries: Catalog) -> dict[str, str]:
     Raises:
         DevenvError: The key is damaged or cannot be written.
     """
-    return _values(project, entries, _key(project.root)) if any(_names(project, entries)) else {}
+    generated = _values(project, entries, _key(project.root)) if any(_names(project, entries)) else {}
+    return generated | brought(project)
+
+
+def brought(project: Project) -> dict[str, str]:
+    """The secrets that people bring, by name, as containers were last given them."""
+    if not project.secrets:
+        return {}
+    from devenv.vault import given
+
+    known = given.read(project.root)
+    found = {one.name: known[one.name] for one in project.secrets if one.name in known}
+    for value in found.values():
+        veil.hide(value)
+    return found
 
 
 def fingerprints(project: Project, entries: Catalog, *, makes: bool = True) -> dict[str, Fingerprint]:
@@ -52,16 +68,17 @@ def fingerprints(project: Project, entries: Catalog, *, makes: bool = True) -> d
     Raises:
         DevenvError: As `values` does.
     """
-    if not any(_names(project, entries)):
+    mine = brought(project)
+    if not mine and not any(_names(project, entries)):
         return {}
     key = _key(project.root) if makes or has_key(project.root) else bytes(KEY_BYTES)
     identity = _digest(key, "identity").hex()[:8]
-    origins = {name: _given(service, option) for name, service, option in _names(project, entries)}
+    origins = mine | {name: _given(service, option) for name, service, option in _names(project, entries)}
     return {
         name: Fingerprint(
             "given" if origins[name] else "generated", identity, _digest(key, f"fingerprint {name} {value}").hex()[:16]
         )
-        for name, value in _values(project, entries, key).items()
+        for name, value in (_values(project, entries, key) | mine).items()
     }
 
 
@@ -82,7 +99,10 @@ def take_over(root: Path, other: Path) -> None:
 
 def _values(project: Project, entries: Catalog, key: bytes) -> dict[str, str]:
     names = _names(project, entries)
-    return {name: _given(service, option) or _generated(key, name) for name, service, option in names}
+    found = {name: _given(service, option) or _generated(key, name) for name, service, option in names}
+    for one in found.values():
+        veil.hide(one)
+    return found
 
 
 def write(project: Project, entries: Catalog, wanted: Blueprint) -> None:
@@ -96,7 +116,8 @@ def write(project: Project, entries: Catalog, wanted: Blueprint) -> None:
         return
     contents = _contents(project, entries, wanted)
     compose = _for_compose(wanted, contents)
-    _clear(folder, keep={folder / KEY, folder / COMPOSE if compose else folder / KEY, *contents})
+    own = {folder / name for name in (KEY, GIVEN, *((COMPOSE,) if compose else ()))}
+    _clear(folder, keep=own | contents.keys())
     for path, content in contents.items():
         _update(path, content.encode(), 0o444)
     if compose:
@@ -106,19 +127,23 @@ def write(project: Project, entries: Catalog, wanted: Blueprint) -> None:
 
 
 def _contents(project: Project, entries: Catalog, wanted: Blueprint) -> dict[Path, str]:
+    """By file; one that nobody has brought yet has none."""
     known = values(project, entries)
-    hidden = blueprint.secrets(project, entries)
+    hidden = blueprint.secrets(project, entries, known)
     return {
         Path(one.source): hidden[container.unit][one.name].revealed(known)
         for container in wanted.containers
         for one in container.secrets
+        if known.keys() >= set(hidden[container.unit][one.name].secrets)
     }
 
 
 def _for_compose(wanted: Blueprint, contents: Mapping[Path, str]) -> str:
     """Empty where compose mounts the files themselves."""
     copied = render.secret_configs(wanted)
-    return render.compose_secrets({name: contents[Path(path)] for path, name in copied.items()}) if copied else ""
+    return (
+        render.compose_secrets({name: contents.get(Path(path), "") for path, name in copied.items()}) if copied else ""
+    )
 
 
 def _ignore_files(project: Project, wanted: Blueprint) -> list[Path]:
@@ -133,7 +158,9 @@ def _ignored(root: Path) -> bytes:
     """The project's own patterns, which such a file takes the place of, and the secrets."""
     own = root / ".dockerignore"
     patterns = own.read_bytes().rstrip() + b"\n" if own.is_file() else b""
-    mine = f"# Made by devenv; what stands above is from `.dockerignore`.\n{FOLDER}\n{config.LOCAL_NAME}\n"
+    mine = (
+        f"# Made by devenv; what stands above is from `.dockerignore`.\n{FOLDER}\n{FOLDER}.env\n{config.LOCAL_NAME}\n"
+    )
     return patterns + mine.encode()
 
 

@@ -5,10 +5,15 @@ shift 2
 for devenv_file in "$devenv_from"/*; do
   [ -f "$devenv_file" ] || continue
   devenv_name=${devenv_file##*/}
-  devenv_value=
-  IFS= read -r devenv_value <"$devenv_file" || :
+  devenv_value= devenv_line=
+  # The image need not have `cat`, and `$(…)` would drop line ends.
+  while IFS= read -r devenv_line; do
+    devenv_value="$devenv_value$devenv_line
+"
+  done <"$devenv_file"
+  devenv_value=$devenv_value$devenv_line
   export "$devenv_name=$devenv_value"
   [ -z "$devenv_to" ] || (umask 077 && printf %s "$devenv_value" >"$devenv_to/$devenv_name")
 done
-unset devenv_from devenv_to devenv_file devenv_name devenv_value
+unset devenv_from devenv_to devenv_file devenv_name devenv_value devenv_line
 exec "$@"

@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[1]
 
 # From the bottom up: a module imports its own layer and lower ones.
 LAYERS = (
-    ("errors", "files", "values"),
+    ("errors", "files", "values", "veil"),
     ("dockerfile", "model", "patterns", "reference", "toml", "worktree"),
     ("config", "catalog", "lockfile"),
-    ("blueprint", "render", "plan"),
+    ("blueprint", "companions", "render", "plan"),
     ("engine", "images", "sync"),
     (
         *(
@@ -45,7 +45,18 @@ LAYERS = (
             "performing",
             "telling",
         ),
-        *("pinning", "reporting", "running", "secrets", "seeds", "snapshots", "supply", "upgrades", "verifying"),
+        *(
+            "pinning",
+            "reporting",
+            "running",
+            "secrets",
+            "seeds",
+            "snapshots",
+            "supply",
+            "upgrades",
+            "vault",
+            "verifying",
+        ),
         "workspace",
     ),
     ("commands",),
@@ -58,6 +69,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "json5": ("devenv.importing",),
     "docker": ("devenv.engine.docker", "devenv.engine.credentials"),
     "jinja2": ("devenv.render",),
+    "keyring": ("devenv.vault",),
     "platformdirs": ("devenv.config",),
     "pydantic": ("devenv.catalog",),
     "pydantic_core": ("devenv.config",),
@@ -74,7 +86,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 SLOW = frozenset(HOMES) - {"typer"}
 
 # Equal files give an equal blueprint: what these modules compute depends on nothing else.
-PURE = ("model", "toml", "catalog", "lockfile", "blueprint", "render", "plan")
+PURE = ("model", "toml", "catalog", "lockfile", "blueprint", "companions", "render", "plan")
 IMPURE_MODULES = frozenset(
     {"asyncio", "datetime", "http", "random", "secrets", "socket", "subprocess", "time", "urllib.request", "uuid"}
 )
@@ -159,7 +171,7 @@ def test_a_command_that_imports_another_is_found(line: str) -> None:
     [
         ("devenv.plan", "import rich.console", "devenv.plan:1 imports rich.console, whose home is devenv.ui"),
         ("devenv.engine.wire", "from docker import APIClient", "devenv.engine.wire:1 imports docker, whose home is"),
-        ("devenv.ui.table", "import yaml", "devenv.ui.table:1 imports yaml, which has no home"),
+        ("devenv.ui.table", "import numpy", "devenv.ui.table:1 imports numpy, which has no home"),
     ],
 )
 def test_a_library_away_from_home_is_found(module: str, line: str, problem: str) -> None:

@@ -64,7 +64,7 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
         image = found.setdefault(f"app {app.name}", images.for_app(project, app, entries, pins))
         if placement.copies:
             units.setdefault(apps.files_unit(project, app), apps.for_files(project, app, image, placement))
-        provided = variables(project, entries, needs(project, app))
+        provided = variables(project, entries, needs(project, app)) | apps.brought(project, app, placement.secrets)
         made = apps.for_app(project, app, entries, image, placement, provided)
         units[app.name] = reaches.extended(made, app.reach, project, placement)
         numbers[app.name] = balancer.replicas(project, app, placement)
@@ -109,21 +109,27 @@ def variables(
     return merged
 
 
-def secrets(project: Project, entries: Catalog) -> dict[str, dict[str, Hidden]]:
-    """The variables with secrets that each service and app gets as files, by its name."""
+def secrets(project: Project, entries: Catalog, known: Collection[str] = ()) -> dict[str, dict[str, Hidden]]:
+    """The variables with secrets that each service and app gets as files, by its name.
+
+    Args:
+        known: Names of the secrets there are; of those that people bring, an app may do without some.
+    """
     found: dict[str, dict[str, Hidden]] = {}
     for service in project.services:
         if service.use is not None:
             env = services.variables(project, service, entries.service(service.use))
             found[service.name] = hidden.only(env)
     for app in project.apps:
-        found[app.name] = apps.app_secrets(app, variables(project, entries, needs(project, app)))
+        found[app.name] = apps.app_secrets(
+            app, variables(project, entries, needs(project, app)) | apps.brought(project, app, known)
+        )
     return {name: own for name, own in found.items() if own}
 
 
 def inside(project: Project, entries: Catalog, unit: str) -> tuple[str, ...]:
     """What a command in a running container begins with to have the variables that the container's own program has."""
-    own = secrets(project, entries).get(unit, {})
+    own = secrets(project, entries, [one.name for one in project.secrets]).get(unit, {})
     service = next((one for one in project.services if one.name == unit), None)
     if service is None:
         return scripts.exported(mounts.APP_SECRETS) if own else ()

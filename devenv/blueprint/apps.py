@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from devenv.blueprint import balancer, checks, hidden, images, mounts, scripts, setup, substitute
@@ -66,6 +66,16 @@ def for_app(
         scales=balanced or app.replicas is not None or balancer.replicas(project, app, placement) > 1,
         behind=app.ports if balanced else (),
     )
+
+
+def brought(project: Project, app: App, known: Collection[str]) -> dict[str, Hidden]:
+    """The secrets that people bring and an app gets: all it cannot do without, and of the others those there are.
+
+    Args:
+        known: Names of those there are.
+    """
+    mine = (one for one in project.secrets if one.apps is None or app.name in one.apps)
+    return {one.name: Hidden(("", ""), (one.name,), False) for one in mine if one.required or one.name in known}
 
 
 def app_secrets(app: App, provided: Mapping[str, Value]) -> dict[str, Hidden]:

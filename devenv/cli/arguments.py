@@ -12,7 +12,7 @@ from typer import Abort as Abort
 from typer.core import TyperCommand, TyperGroup
 
 from devenv import __version__
-from devenv.cli import beginning, hooks, instances, names, porting, scaling, session, snapshots, verbs
+from devenv.cli import beginning, hooks, instances, names, porting, scaling, secrets, session, snapshots, verbs
 from devenv.cli.session import Options
 from devenv.errors import UsageError
 from devenv.ui import parameters, screen
@@ -339,6 +339,7 @@ app.command()(instances.prune)
 app.add_typer(names.app, name="names", cls=_Commands)
 app.command("trust-ca")(names.trust_ca)
 app.add_typer(hooks.app, name="hooks", cls=_Commands)
+app.add_typer(secrets.app, name="secrets", cls=_Commands)
 
 
 def _background(context: typer.Context) -> Background:
@@ -520,21 +521,7 @@ def check(
     raise typer.Exit(verbs.check(context.obj, fix=fix, as_json=as_json))
 
 
-@app.command()
-def render(
-    context: typer.Context,
-    stdout: Annotated[bool, typer.Option("--stdout", help="Print compose.yaml, write nothing.")] = False,
-) -> None:
-    """Write compose.yaml and Dockerfiles to .devenv/."""
-    from devenv import blueprint
-    from devenv.commands import render as render_command
-
-    project, architecture = session.workspace(context.obj), session.architecture(context.obj)
-    if stdout:
-        screen.give(render_command.files(project, architecture)[blueprint.COMPOSE_FILE])
-        return
-    for path in render_command.write(project, architecture) or ("nothing: all is current",):
-        screen.say(f"{screen.paint('✓', 'green')} wrote {path}")
+app.command()(porting.render)
 
 
 @app.command()

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from devenv.cli import session
 from devenv.errors import UsageError
+from devenv.ui import screen
 
 if TYPE_CHECKING:
     from devenv.model.project import Origin
@@ -31,3 +33,42 @@ def import_(
     origin: Origin = "debian" if images == "debian" else "registry"
     result = importing.run(context.obj.folder.absolute(), file, origin, output=output, dry_run=dry_run)
     shown.imported(result, dry_run=dry_run, as_json=as_json)
+
+
+def render(
+    context: typer.Context,
+    target: Annotated[
+        str | None, typer.Argument(metavar="[devcontainer|github]", help="A file of another tool instead.")
+    ] = None,
+    app: Annotated[str | None, typer.Option(help="With `devcontainer`: the app to work in.")] = None,
+    stdout: Annotated[bool, typer.Option("--stdout", help="Print it, write nothing.")] = False,
+) -> None:
+    """Write compose.yaml and Dockerfiles to .devenv/; or a dev container's or a workflow's file."""
+    if target is not None:
+        _render_other(context, target, app, stdout=stdout)
+        return
+    from devenv import blueprint
+    from devenv.commands import render as command
+
+    if app is not None:
+        raise UsageError("`--app` has an effect with `devcontainer` only")
+    project, architecture = session.workspace(context.obj), session.architecture(context.obj)
+    if stdout:
+        screen.give(command.files(project, architecture)[blueprint.COMPOSE_FILE])
+        return
+    for path in command.write(project, architecture) or ("nothing: all is current",):
+        screen.say(f"{screen.paint('✓', 'green')} wrote {path}")
+
+
+def _render_other(context: typer.Context, target: str, app: str | None, *, stdout: bool) -> None:
+    from devenv.commands import render as command
+
+    if target not in ("devcontainer", "github"):
+        raise UsageError(f"there is nothing to render for `{target}`", hint="there are: `devcontainer` and `github`")
+    which: command.Target = "github" if target == "github" else "devcontainer"
+    done = command.for_other(session.workspace(context.obj), which, app=app, dry_run=stdout)
+    if stdout:
+        screen.give(done.text)
+        return
+    words = f"wrote {done.path}" if done.is_new else f"nothing: {done.path} is current"
+    screen.say(f"{screen.paint('✓', 'green')} {words}")

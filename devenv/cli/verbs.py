@@ -42,7 +42,12 @@ def up(
     from devenv.commands import up as up_command
     from devenv.ui import progress, results
 
-    project, engine = session.workspace(given), session.engine(given)
+    project = session.workspace(given)
+    if project.project.secrets and not (dry_run or as_json) and screen.is_interactive():
+        from devenv.cli import secrets
+
+        secrets.ask(project)
+    engine = session.engine(given)
     if not dry_run:
         project = session.claimed(project, engine, instance, tells=not as_json)
     background = session.background(given, project, engine)

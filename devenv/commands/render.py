@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from devenv import companions, identity, render, secrets, workspace
 from devenv import files as disk
-from devenv import identity, render, secrets, workspace
 from devenv.errors import DevenvError, UsageError
 from devenv.model.blueprint import Blueprint
 from devenv.model.project import App
@@ -55,12 +55,12 @@ def for_other(project: Workspace, target: Target, *, app: str | None = None, dry
         UsageError: There is no such app.
     """
     if target == "github":
-        made = render.workflow(project.project)
+        made = companions.workflow(project.project)
     else:
-        made = render.devcontainer(project.project, _app(project, app))
+        made = companions.devcontainer(project.project, _app(project, app))
     path = project.folder / made.path
     before = _text(path)
-    if before is not None and render.MARK not in before and not dry_run:
+    if before is not None and companions.MARK not in before and not dry_run:
         hint = "move it away, or see with `--stdout` what would be written"
         raise DevenvError(f"`{made.path}` was not made by devenv, so it is left alone", hint=hint)
     if before != made.text and not dry_run:

@@ -60,9 +60,12 @@ def run(
         origin: What services are to begin with.
 
     Raises:
+        Problems: Secrets that people have to bring are missing.
         LockfileError: It is missing and `frozen`, or it does not cover the project.
         NotReady: An app or service did not come up; the others stay.
     """
+    if project.project.secrets and not dry_run:
+        _collect(project)
     architecture = engine.info.architecture
     locked = _lock(project, architecture, tell, frozen=frozen)
     if origin is not None:
@@ -90,6 +93,12 @@ def run(
         tell(Remark(line))
     recorded = not frozen and environment.record(project, outcome.digests, architecture)
     return _result(project, engine, wanted, outcome.steps, outcome.kept, locked=locked or recorded)
+
+
+def _collect(project: Workspace) -> None:
+    from devenv import vault
+
+    vault.collect(project)
 
 
 def _held(client: Client) -> Iterator[str]:

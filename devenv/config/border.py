@@ -10,6 +10,7 @@ from devenv.config.shape import Key, Shape
 
 LABEL = "(?![0-9]+$)[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"
 VARIABLE = "[A-Za-z_][A-Za-z0-9_.-]*"
+SECRET_NAME = "(?![Dd][Ee][Vv][Ee][Nn][Vv]_)[A-Za-z_][A-Za-z0-9_]{0,99}"  # noqa: S105  # a pattern
 TASK_NAME = "[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"
 
 _TEXT = shape.text()
@@ -220,6 +221,20 @@ _DATA = shape.table(
 )
 
 
+_SECRET = shape.table(
+    "A value that everyone who works on the project brings, such as a token; the key is the variable's name",
+    {
+        "description": Key(_TEXT, "What it is, for whoever is asked for it"),
+        "url": Key(
+            shape.text("an address such as `https://example.com/tokens`", pattern="https?://[!-~]+"),
+            "Where one gets it",
+        ),
+        "required": Key(_SWITCH, "Whether apps are not started without it; default: true"),
+        "apps": Key(_TEXTS, "The apps that get it; default: every app"),
+    },
+)
+
+
 def _task(*, required: bool) -> Shape:
     return shape.table(
         "A named command, run inside an app by `devenv run`",
@@ -265,6 +280,7 @@ def _keys(task: Shape, hook: Shape) -> dict[str, Key]:
         "sync": Key(_SYNC, "How files reach the apps"),
         "tasks": Key(shape.free(task, "a table", names=TASK_NAME), "Commands for `devenv run`, by name"),
         "hooks": Key(shape.free(hook, "a table", names=TASK_NAME), "Checks before a commit or a push, by name"),
+        "secrets": Key(shape.free(_SECRET, "a table", names=SECRET_NAME), "Values that everyone brings, by name"),
     }
 
 

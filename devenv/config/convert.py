@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv import toml, worktree
-from devenv.config import border, units
+from devenv.config import border, secrets, units
 from devenv.config.findings import Findings, listed
 from devenv.model.project import BALANCER, App, Hook, Limits, Origin, Project, Reach, Service, Sync, SyncRule, Task
 
@@ -46,6 +46,7 @@ def project(table: Mapping[str, Any], root: Path, found: Findings) -> Project:
         services=services,
         tasks=tuple(_task(name, one, tuple(own), found) for name, one in table.get("tasks", {}).items()),
         hooks=tuple(_hook(name, one, tuple(own), found) for name, one in table.get("hooks", {}).items()),
+        secrets=secrets.read(table.get("secrets", {}), own, found),
         sync=_sync(table.get("sync", {}), found),
         platforms=tuple(dict.fromkeys(table.get("platforms", ()))),
         balancer=balancer,

@@ -86,6 +86,7 @@ def load(environ: Mapping[str, str], home: Path, *, ids: Callable[[], Ids] = pro
         cache=settings.folder("cache"),
         state=settings.folder("state"),
         watch=settings.switch(("watch",), usual=True),
+        secret_command=settings.command(),
         entry_http=settings.port(("entry", "http")),
         entry_https=settings.port(("entry", "https")),
         entry_images=settings.origin(("entry", "images")),
@@ -210,6 +211,10 @@ class _Settings:
         if uid == 0 and all(_USER.fullmatch(one) for one in sudo):
             return f"{int(sudo[0])}:{int(sudo[1])}"
         return f"{uid}:{gid}"
+
+    def command(self) -> tuple[str, ...]:
+        """What prints a secret; the file alone says it, for a variable is set more easily by somebody else."""
+        return tuple(self._written(("secrets", "command")) or ())
 
     def proxy(self) -> dict[str, str]:
         """The file's table, when there is one, is all that counts; else the host's variables, in either case."""

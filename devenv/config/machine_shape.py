@@ -54,6 +54,18 @@ FILE = shape.table(
             Shape({"type": "bool", "strict": True}, "`true` or `false`", {"type": "boolean"}),
             "Whether changes of files have consequences, such as setup, where the engine shares files; default: true",
         ),
+        "secrets": Key(
+            shape.table(
+                "Where the secrets that projects ask for come from",
+                {
+                    "command": Key(
+                        shape.one_or_several(_TEXT, "a string or a list of strings", before=("/bin/sh", "-c")),
+                        "Prints the value of a secret, `{name}`; a string is given to `sh -c`",
+                    )
+                },
+            ),
+            "Where the secrets that projects ask for come from",
+        ),
         "entry": Key(
             shape.table(
                 "The proxy behind `devenv names`",

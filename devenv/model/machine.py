@@ -42,6 +42,7 @@ class Machine:
         cache: Folder for what can be fetched or made again.
         state: Folder for locks, logs, and the ledger of checkouts.
         watch: Whether changes are followed, for their consequences, where the engine shares files anyway.
+        secret_command: What prints the value of a secret, with `{name}` and `{project}` in it; () means there is none.
         entry_http: The port that names have; None means 80, or another one where that is taken.
         entry_https: The same for HTTPS, and 443.
         entry_images: Where the entry's image comes from; None means where those of the project at hand do.
@@ -59,6 +60,7 @@ class Machine:
     cache: Path = Path()
     state: Path = Path()
     watch: bool = True
+    secret_command: tuple[str, ...] = ()
     entry_http: int | None = None
     entry_https: int | None = None
     entry_images: Origin | None = None

@@ -230,6 +230,24 @@ class Hook:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that everyone who works on the project brings: the token of an account, say.
+
+    Args:
+        name: The variable that apps have it as.
+        url: Where one gets it.
+        required: Whether apps are not started without it.
+        apps: Those that get it; None is every app.
+    """
+
+    name: str
+    description: str = ""
+    url: str | None = None
+    required: bool = True
+    apps: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SyncRule:
     """What a change of a path that matches `path` (gitignore syntax) does."""
 
@@ -271,6 +289,7 @@ class Project:
     services: tuple[Service, ...] = ()
     tasks: tuple[Task, ...] = ()
     hooks: tuple[Hook, ...] = ()
+    secrets: tuple[Secret, ...] = ()
     sync: Sync = Sync()
     platforms: tuple[str, ...] = ()
     seed: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from devenv import __version__
+from devenv import __version__, veil
 from devenv.errors import DevenvError, LockfileError, Place, Problems
 from devenv.ui import screen
 
@@ -39,8 +39,8 @@ def data(error: DevenvError) -> list[dict[str, object]]:
     found = error.problems if isinstance(error, Problems) else (error,)
     return [
         {
-            "message": one.message,
-            "hint": one.hint,
+            "message": veil.over(one.message),
+            "hint": None if one.hint is None else veil.over(one.hint),
             "file": one.where.file if one.where else None,
             "line": one.where.line if one.where else None,
             "column": one.where.column if one.where else None,
@@ -79,11 +79,11 @@ def _escaped(text: str, further: str = "") -> str:
     """Text in which nothing ends the command; `%` comes first, for it begins every escape."""
     for character in f"%\r\n{further}":
         text = text.replace(character, f"%{ord(character):02X}")
-    return screen.safe(text)
+    return screen.safe(veil.over(text))
 
 
 def _lines(text: str) -> str:
-    return "\n".join(screen.safe(line) for line in text.split("\n"))
+    return "\n".join(screen.safe(line) for line in veil.over(text).split("\n"))
 
 
 def _place(place: Place) -> list[str]:
@@ -94,7 +94,7 @@ def _place(place: Place) -> list[str]:
     return [
         f"{gutter}--> {place.file}:{place.line}:{place.column}",
         f"{gutter} |",
-        f"{number} | {screen.safe(place.text)}",
+        f"{number} | {screen.safe(veil.over(place.text))}",
         f"{gutter} | {indent}{screen.paint('^' * place.length, 'red')}",
     ]
 
@@ -111,7 +111,7 @@ def write_report(error: BaseException, state: Path) -> Path:
         "\n".join(
             [
                 "### What happened",
-                f"`devenv {screen.safe(' '.join(sys.argv[1:]))}` stopped with `{type(error).__name__}`.",
+                f"`devenv {veil.over(screen.safe(' '.join(sys.argv[1:])))}` stopped with `{type(error).__name__}`.",
                 "",
                 "### Versions",
                 f"- devenv {__version__}",
@@ -120,7 +120,7 @@ def write_report(error: BaseException, state: Path) -> Path:
                 "",
                 "### Traceback",
                 "```",
-                "".join(traceback.format_exception(error)).rstrip(),
+                veil.over("".join(traceback.format_exception(error)).rstrip()),
                 "```",
                 "",
             ]

@@ -168,7 +168,12 @@ def test_a_build_of_the_rendered_dockerfile_leaves_the_secrets_out(tmp_path: Pat
     (tmp_path / ".dockerignore").write_text("*.log")
     written(shop(tmp_path))
     lines = (tmp_path / ".devenv/web/Dockerfile.dockerignore").read_text().splitlines()
-    assert [line for line in lines if not line.startswith("#")] == ["*.log", ".devenv/secrets", "devenv.local.toml"]
+    assert [line for line in lines if not line.startswith("#")] == [
+        "*.log",
+        ".devenv/secrets",
+        ".devenv/secrets.env",
+        "devenv.local.toml",
+    ]
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
