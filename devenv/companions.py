@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 
 import devenv
-from devenv.blueprint import COMPOSE_FILE, images
-from devenv.model.project import App, Project
+from devenv.blueprint import COMPOSE_FILE, editors, images
+from devenv.config import reaching
+from devenv.model.project import LOOPBACK, App, Project, Reach
 from devenv.values import dataclass
 
-MARK = "Made by devenv"
+MARK = editors.MARK
 """What tells that a file may be written anew."""
-DEVCONTAINER = ".devcontainer/devcontainer.json"
 WORKFLOW = ".github/workflows/devenv.yml"
 PACKAGE = "devenv-up"
 TESTS = re.compile(r"(unit|integration|e2e|spec)?[._:-]?(test|tests|check|checks|lint|typecheck)s?([._:-].*)?")
@@ -54,7 +54,7 @@ def devcontainer(project: Project, app: App) -> Companion:
     if secrets:
         content["secrets"] = secrets
     mark = f"// {MARK} from devenv.toml: `devenv render devcontainer` writes it anew.\n"
-    return Companion(DEVCONTAINER, mark + json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return Companion(editors.FILE, mark + json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _about(description: str, url: str | None) -> dict[str, str]:
@@ -106,6 +106,9 @@ def _steps(project: Project) -> Iterator[tuple[str, str, str]]:
     yield "Check devenv.toml and devenv.lock", "devenv check", ""
     if project.secrets:
         yield "Allow secrets", f"devenv secrets allow {' '.join(one.name for one in project.secrets)}", ""
+    reaches = [*(app.reach for app in project.apps), *(service.reach for service in project.services)]
+    if any(map(_reaches_out, reaches)):
+        yield "Consent to what it reaches", "devenv trust --yes", ""
     yield "Start", "devenv up -d --frozen", ""
     if project.hooks:
         yield "Run hooks", "devenv hooks run --all", ""
@@ -114,3 +117,9 @@ def _steps(project: Project) -> Iterator[tuple[str, str, str]]:
             yield f"Run {task.name}", f"devenv run {task.name}", ""
     yield "Show logs", "devenv logs --tail 500", "failure()"
     yield "Stop", "devenv down --volumes", "always()"
+
+
+def _reaches_out(reach: Reach) -> bool:
+    """Whether a unit asks for what needs consent."""
+    outside = any(not reaching.is_inside(one.source) for one in reach.mounts)
+    return outside or reach.privileged or bool(reach.capabilities) or reach.address != LOOPBACK
