@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -228,6 +229,11 @@ def _pinned(pin: RegistryPin) -> str:
     return f"{pin.reference.partition('@')[0]}@{pin.digest}"
 
 
+def filled(name: str, /, **values: object) -> str:
+    """A template of `templates/` with its values."""
+    return _template(name).render(values)
+
+
 def _template(name: str) -> jinja2.Template:
     return _environment().get_template(name)
 
@@ -245,6 +251,7 @@ def _environment() -> jinja2.Environment:
     environment.tests["folder_of"] = lambda mount, container: container.holds_folder(mount)
     environment.filters |= {
         "quote": quoted,
+        "shell": shlex.quote,
         "dockerfile": dockerfile_word,
         "exec_form": _exec_form,
         "volume_key": _volume_key,

@@ -18,7 +18,7 @@ LAYERS = (
     ("errors", "files", "values", "veil"),
     ("dockerfile", "model", "patterns", "reference", "toml", "worktree"),
     ("config", "catalog", "lockfile"),
-    ("blueprint", "companions", "render", "plan"),
+    ("blueprint", "companions", "ejection", "render", "plan"),
     ("engine", "images", "sync"),
     (
         *(
@@ -86,7 +86,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 SLOW = frozenset(HOMES) - {"typer"}
 
 # Equal files give an equal blueprint: what these modules compute depends on nothing else.
-PURE = ("model", "toml", "catalog", "lockfile", "blueprint", "companions", "render", "plan")
+PURE = ("model", "toml", "catalog", "lockfile", "blueprint", "companions", "ejection", "render", "plan")
 IMPURE_MODULES = frozenset(
     {"asyncio", "datetime", "http", "random", "secrets", "socket", "subprocess", "time", "urllib.request", "uuid"}
 )

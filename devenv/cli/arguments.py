@@ -522,6 +522,7 @@ def check(
 
 
 app.command()(porting.render)
+app.command()(porting.eject)
 
 
 @app.command()

@@ -72,3 +72,20 @@ def _render_other(context: typer.Context, target: str, app: str | None, *, stdou
         return
     words = f"wrote {done.path}" if done.is_new else f"nothing: {done.path} is current"
     screen.say(f"{screen.paint('✓', 'green')} {words}")
+
+
+def eject(
+    context: typer.Context,
+    folder: Annotated[str, typer.Argument(metavar="[DIR]", help="Where to write; default: the project's folder.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Leave plain Dockerfiles and compose.yaml that work without devenv, and say what is lost."""
+    from pathlib import Path
+
+    from devenv.commands import eject as command
+    from devenv.ui import porting as shown
+
+    project, architecture = session.workspace(context.obj), session.architecture(context.obj)
+    target = (Path.cwd() / folder).resolve() if folder else project.folder
+    shown.ejected(command.run(project, architecture, target, force=force), as_json=as_json)

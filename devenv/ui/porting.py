@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from devenv.ui import screen
 
 if TYPE_CHECKING:
+    from devenv.commands.eject import EjectResult
     from devenv.commands.importing import ImportResult
     from devenv.importing import Loss
 
@@ -49,3 +50,16 @@ def _losses(words: str, losses: Iterable[Loss]) -> None:
 
 def _counted(what: str, names: Sequence[str]) -> str:
     return f"{what}{'s' if len(names) > 1 else ''} {', '.join(names)}" if names else ""
+
+
+def ejected(result: EjectResult, *, as_json: bool) -> None:
+    """What was written, and what is lost by leaving."""
+    if as_json:
+        screen.give_json(asdict(result))
+        return
+    for name in result.files:
+        screen.say(f"{screen.paint('✓', 'green')} wrote {screen.safe(name)}")
+    screen.say("lost without devenv:")
+    for one in result.losses:
+        screen.say(f"  {screen.safe(one)}")
+    screen.say(f"next: `docker compose up --build` in {screen.safe(result.folder)}; keep `.env` out of git")
