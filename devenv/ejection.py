@@ -64,6 +64,7 @@ class _Unit:
     context: str = ""
     dockerfile: str = ""
     target: str = ""
+    is_offline: bool = False
     args: Mapping[str, str] = field(default_factory=dict)
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
@@ -304,7 +305,7 @@ class _Ejection:
             self._files |= self._of_packages(f"{FOLDER}/{name}", source)
             return replace(unit, context=context, dockerfile="Dockerfile", args={"SNAPSHOT": '"${SNAPSHOT:-}"'})
         self._files |= self._on_top(f"{FOLDER}/{name}", source)
-        return replace(unit, context=context, dockerfile="Dockerfile")
+        return replace(unit, context=context, dockerfile="Dockerfile", is_offline=source.layer is None)
 
     def _on_top(self, folder: str, recipe: DerivedRecipe) -> dict[str, str]:
         """The Dockerfile of an app on a registry's image."""

@@ -75,7 +75,7 @@ class Unit:
 
     def lose(self, key: str, why: str, remedy: str = "", *, weight: Weight = "lost", at: Place | None = None) -> None:
         """Note what is not carried over; `key` is the name in the source."""
-        what = f"{self.where}.{toml.printable(key)}" if key else self.where
+        what = ".".join(filter(None, (self.where, toml.printable(key))))
         self.losses.append(Loss(what, why, remedy, weight, at or self._at(key), self.name))
 
     def leave_out(self, key: str, why: str, remedy: str) -> None:
