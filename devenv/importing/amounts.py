@@ -100,7 +100,7 @@ def mount(text: str) -> Mounted | None:
 
 def _parts(text: str) -> Iterator[str]:
     """Parted at colons, but for the one of a drive."""
-    drive = re.match(r"[A-Za-z]:[\\/]", text)
+    drive = re.match(r"[A-Za-z]:(\\|/.*:/)", text)
     head, rest = (text[:2], text[2:]) if drive else ("", text)
     first, *others = rest.split(":")
     yield head + first

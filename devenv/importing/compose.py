@@ -68,6 +68,7 @@ def make(root: Path, files: tuple[str, ...], entries: Catalog, images: Origin) -
     kept = [one for one in made if not one.is_left_out]
     kinds = {names[name]: tuple(_kinds(given[name])) for name in names}
     _only_there(kept, kinds)
+    _one_holder(kept)
     losses = (
         *_of_top(source),
         *source.losses,
@@ -130,6 +131,17 @@ def _only_there(kept: Collection[Unit], kinds: Mapping[str, tuple[str, ...]]) ->
         one.drop("needs")
         if fine:
             one.set("needs", fine)
+
+
+def _one_holder(kept: Iterable[Unit]) -> None:
+    """Let each port of the host be fixed for one service alone."""
+    holders: dict[object, str] = {}
+    for one in kept:
+        port = one.value("port")
+        if port is not None and holders.setdefault(port, one.name) != one.name:
+            one.drop("port")
+            why = f"`{holders[port]}` has port {port} of the host, so devenv chooses another one"
+            one.lose("ports", why, "`devenv url` tells it", weight="changed")
 
 
 def _of_top(source: Composition) -> Iterator[Loss]:

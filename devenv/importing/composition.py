@@ -68,7 +68,10 @@ class _Reading:
     def __init__(self, root: Path, first: str) -> None:
         self._root = root
         env = posixpath.join(posixpath.dirname(first), ".env")
-        text = tree.read(root / env, env, yamls.LIMIT) if (root / env).is_file() else ""
+        text = ""
+        if (root / env).is_file():
+            inside(root, env)
+            text = tree.read(root / env, env, yamls.LIMIT)
         self.values = Values(interpolation.env_file(text, env))
         self.losses: list[Loss] = []
         self._read: dict[str, Node] = {}

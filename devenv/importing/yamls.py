@@ -110,9 +110,13 @@ class _Reading:
         plain = event.style is None and event.tag in (None, f"{_KNOWN[0]}null")
         nothing = plain and NOTHING.fullmatch(event.value) is not None
         where = self._place(event)
-        if any("\ud800" <= one <= "\udfff" for one in event.value):
-            raise DevenvError("half a character stands here", hint="write the character itself", where=where)
-        return Node(where, text=None if nothing else event.value)
+        try:
+            # JSON writes characters beyond U+FFFF as two escapes.
+            text = event.value.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeError as error:
+            hint = "write the character itself"
+            raise DevenvError("half a character stands here", hint=hint, where=where) from error
+        return Node(where, text=None if nothing else text)
 
     def _list(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         import yaml
