@@ -51,12 +51,12 @@ class Dockerfile:
 
     Args:
         edits: In the order of the text.
-        stages: Their names in small letters, empty for those without.
+        stages: Their names in small letters, empty for those without, and where each begins.
     """
 
     text: str
     edits: tuple[Edit, ...]
-    stages: tuple[str, ...] = ()
+    stages: tuple[tuple[str, int], ...] = ()
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -120,13 +120,17 @@ def parse(text: str, name: str, args: tuple[tuple[str, str], ...] = ()) -> Docke
 
 
 def _ended(read: Dockerfile, name: str, target: str, args: Mapping[str, str]) -> Dockerfile:
-    """The same Dockerfile with a stage of it as the last one."""
-    stages = read.stages
-    number = int(target) if len(target) < 9 and target.isdecimal() else -1
-    if target.lower() not in stages and not 0 <= number < len(stages):
-        named = ", ".join(f"`{one}`" for one in stages if one) or "none that has a name"
+    """The same Dockerfile up to a stage's end."""
+    names = [stage for stage, _ in read.stages]
+    number = int(target) if len(target) < 9 and target.isdecimal() else len(names)
+    if target.lower() in names:
+        number = names.index(target.lower())
+    elif number >= len(names):
+        named = ", ".join(f"`{one}`" for one in names if one) or "none that has a name"
         raise DevenvError(f"`{name}` has no stage `{target}`", hint=f"there are: {named}")
-    return parse(f"{read.text.rstrip()}\n\nFROM {target}\n", name, tuple(sorted(args.items())))
+    if number + 1 == len(names):
+        return read
+    return parse(read.text[: read.stages[number + 1][1]], name, tuple(sorted(args.items())))
 
 
 class _Reading:
@@ -138,7 +142,7 @@ class _Reading:
         self._args = args
         self._escape = "\\"
         self._values: dict[str, str | None] = {}
-        self._stages: list[str] = []
+        self._stages: list[tuple[str, int]] = []
         self._names = {NOTHING}
         self._edits: list[Edit] = []
 
@@ -224,7 +228,7 @@ class _Reading:
         image = _Word(self._substituted(plain[0]), plain[0].start)
         if image.text.lower() not in self._names:
             self._edits.append(Edit(plain[0].start, plain[0].end, self._full(image.text, plain[0])))
-        self._stages.append(plain[2].text.lower() if len(plain) == 3 else "")
+        self._stages.append((plain[2].text.lower() if len(plain) == 3 else "", name.start))
         self._names |= {plain[2].text.lower()} if len(plain) == 3 else set()
 
     def _arguments(self, words: list[_Word]) -> None:

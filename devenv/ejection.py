@@ -348,7 +348,7 @@ def _dockerfile(
     folders = []
     for one in given:
         if one.content is None:
-            folders.append((one.path, f"{one.mode:04o}"))
+            folders.append((_shell(one.path), f"{one.mode:04o}"))
             continue
         name = f"files/{posixpath.basename(one.path)}"
         files[f"{folder}/{name}"] = one.content.decode()
@@ -361,7 +361,7 @@ def _dockerfile(
         early=laid[True],
         packages=packages,
         sources=list(sources),
-        dropped=[f"{path}*" if path.endswith("/") else path for path in dropped],
+        dropped=[_shell(path) + ("*" if path.endswith("/") else "") for path in dropped],
         folders=folders,
         files=laid[False],
         env=config.env if config is not None else {},
@@ -370,6 +370,12 @@ def _dockerfile(
         entrypoint=config.entrypoint if config is not None else (),
     )
     return files
+
+
+def _shell(path: str) -> str:
+    """A path as a word of a command in a Dockerfile."""
+    render.dockerfile_word(path)
+    return shlex.quote(path)
 
 
 def _requested(layers: Iterable[Layer]) -> Iterator[tuple[str, str]]:

@@ -225,7 +225,10 @@ def _check_dockerfile(table: Mapping[str, Any], root: Path, keys: toml.Keys, fou
         try:
             dockerfile.read(root, name, table.get("args", {}), table.get("target"))
         except DevenvError as error:
-            found.problems.append(error)
+            if error.where is None and "target" in table:
+                found.add(error.message, (*keys, "target"), hint=error.hint)
+            else:
+                found.problems.append(error)
 
 
 def _dockerfile(table: Mapping[str, Any]) -> str | None:

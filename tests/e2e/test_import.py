@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests import engines, importable, node, ports, registries
 from tests.e2e import checkouts
@@ -182,29 +183,70 @@ def _under_devcontainers(checkout: Checkout, which: Importable) -> dict[str, Any
         subprocess.run(["docker", "network", "rm", network], capture_output=True)
 
 
-def test_the_dev_containers_tool_works_in_the_container_of_devenv(tmp_path: Path) -> None:
+TESTED = (
+    checkouts.SMALL
+    + """
+[tasks.test]
+run = "test -s greeting.txt"
+app = "web"
+
+[hooks.greets]
+run = "grep -q hello {{files}}"
+app = "web"
+files = ["greeting.txt"]
+"""
+)
+
+
+def test_the_steps_of_the_workflow_pass_and_the_dev_containers_tool_works_in_the_container(tmp_path: Path) -> None:
     engines.require()
-    with checkouts.small(tmp_path / "small") as checkout:
-        checkout.run("render", "devcontainer")
+    with checkouts.small(tmp_path / "small", text=TESTED) as checkout:
+        checkout.run("lock")
+        for what in ("devcontainer", "github"):
+            checkout.run("render", what)
+        environ = _on_path(checkout)
+        for words in (
+            "git init -q",
+            "git add greeting.txt server.pl",
+            "git -c user.name=a -c user.email=b commit -qm a",
+        ):
+            _passes(words.split(), checkout, environ)
+        *steps, last = _steps(checkout)
+        for step in steps:
+            _passes(["bash", "-ec", step], checkout, environ)
         tool = node.command("@devcontainers/cli", "devcontainer")
         here = ["--workspace-folder", str(checkout.folder)]
-        program = checkout.folder / "bin"
-        program.mkdir()
-        (program / "devenv").write_text(f'#!/bin/sh\nexec {" ".join(checkout.command())} "$@"\n')
-        (program / "devenv").chmod(0o755)
-        environ = node.environ() | checkout.environ
-        environ["PATH"] = f"{program}{os.pathsep}{node.environ()['PATH']}"
-        for words in (["up"], ["exec", "sh", "-c", "cat greeting.txt; echo; echo $REDIS_URL"]):
-            done = subprocess.run(
-                [*tool, words[0], *here, *words[1:]],
-                env=environ,
-                capture_output=True,
-                text=True,
-                stdin=subprocess.DEVNULL,
-            )
-            assert done.returncode == 0, done.stderr
-        assert done.stdout.split() == ["hello", "redis://redis:6379/0"]
+        _passes([*tool, "up", *here], checkout, environ)
+        told = _passes([*tool, "exec", *here, "sh", "-c", "cat greeting.txt; echo; echo $REDIS_URL"], checkout, environ)
+        assert told.split() == ["hello", "redis://redis:6379/0"]
         assert checkout.run("up", "-d", "--json").data["steps"] == []
+        _passes(["bash", "-ec", last], checkout, environ)
+        assert checkout.left() == []
+
+
+def _on_path(checkout: Checkout) -> dict[str, str]:
+    """Variables with which `devenv` is this one."""
+    program = checkout.folder.parent / "bin" / "devenv"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {" ".join(checkout.command())} "$@"\n')
+    program.chmod(0o755)
+    environ = node.environ() | checkout.environ
+    return environ | {"PATH": f"{program.parent}{os.pathsep}{node.environ()['PATH']}"}
+
+
+def _steps(checkout: Checkout) -> list[str]:
+    """What the workflow runs, but for what prepares a machine of GitHub's."""
+    (job,) = yaml.safe_load((checkout.folder / ".github/workflows/devenv.yml").read_text())["jobs"].values()
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    return [one for one in commands if not one.startswith(("pip ", "devenv doctor"))]
+
+
+def _passes(argv: list[str], checkout: Checkout, environ: dict[str, str]) -> str:
+    done = subprocess.run(
+        argv, cwd=checkout.folder, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, f"{argv}\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
 EJECTED = """\

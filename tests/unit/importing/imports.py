@@ -49,11 +49,9 @@ def done(root: Path, given: dict[str, str], *, images: Origin = "registry", file
     return Done(tomllib.loads(made.text), tomllib.loads(made.local), made)
 
 
-def compose(root: Path, text: str, images: Origin = "registry", **given: str) -> Done:
+def compose(root: Path, text: str, **given: str) -> Done:
     """Import a compose file; further files are there, too, `_` in their names for `.`."""
-    return done(
-        root, {"compose.yaml": text} | {name.replace("_", "."): one for name, one in given.items()}, images=images
-    )
+    return done(root, {"compose.yaml": text} | {name.replace("_", "."): one for name, one in given.items()})
 
 
 def service(root: Path, lines: str, **given: str) -> Done:

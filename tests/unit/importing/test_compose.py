@@ -219,7 +219,7 @@ volumes: {db: {}}
 
 def test_debian_has_what_it_has(tmp_path: Path) -> None:
     text = "services:\n  db: {image: 'postgres:13'}\n  my: {image: 'mysql:8.0'}\n  q: {image: 'redis:8'}\n"
-    found = imports.compose(tmp_path, text, images="debian")
+    found = imports.done(tmp_path, {"compose.yaml": text}, images="debian")
     assert found.services == {
         "db": {"use": "postgres", "databases": ["postgres"], "user": "postgres"},
         "my": {"image": "mysql:8.0"},

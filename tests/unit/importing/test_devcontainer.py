@@ -13,6 +13,7 @@ from tests.unit.importing import imports
 from tests.unit.importing.imports import Done
 
 FILE = ".devcontainer/devcontainer.json"
+X_MOUNTED = {"/x": {"source": "x", "read_only": False}}
 PYTHON = "mcr.microsoft.com/devcontainers/python:1-3.12-bookworm"
 
 
@@ -26,7 +27,8 @@ def done(root: Path, content: dict[str, Any], images: Origin = "registry", **fil
     [
         ({"postCreateCommand": "npm ci"}, "setup", ["npm ci"]),
         ({"postCreateCommand": ["echo", "two words"]}, "setup", ["echo 'two words'"]),
-        ({"onCreateCommand": "a", "updateContentCommand": "b", "postCreateCommand": {"x": "c", "y": ["d"]}}, "setup", [*"abcd"]),
+        ({"onCreateCommand": "a", "postCreateCommand": {"x": "b", "y": ["c"]}}, "setup", ["a", "b", "c"]),
+        ({"updateContentCommand": "a"}, "setup", ["a"]),
         ({"postStartCommand": "npm start"}, "run", "npm start; exec sleep infinity"),
         ({"containerEnv": {"A": "1"}, "remoteEnv": {"B": "2", "C": None}}, "env", {"A": "1", "B": "2"}),
         ({"containerEnv": {"A": "${containerWorkspaceFolder}/x"}}, "env", {"A": "/work/x"}),
@@ -34,8 +36,8 @@ def done(root: Path, content: dict[str, Any], images: Origin = "registry", **fil
         ({"forwardPorts": [3000, 3000, "4000"]}, "ports", [3000, 4000]),
         ({"appPort": 80}, "ports", [80]),
         ({"forwardPorts": [1]}, "ready", {"exec": ["true"]}),
-        ({"mounts": ["source=${localWorkspaceFolder}/x,target=/x,type=bind"]}, "mounts", {"/x": {"source": "x", "read_only": False}}),
-        ({"mounts": [{"source": "x", "target": "/x", "type": "bind"}]}, "mounts", {"/x": {"source": "x", "read_only": False}}),
+        ({"mounts": ["source=${localWorkspaceFolder}/x,target=/x,type=bind"]}, "mounts", X_MOUNTED),
+        ({"mounts": [{"source": "x", "target": "/x", "type": "bind"}]}, "mounts", X_MOUNTED),
         ({"privileged": True}, "privileged", True),
         ({"capAdd": ["SYS_PTRACE"]}, "capabilities", ["SYS_PTRACE"]),
     ],
