@@ -138,6 +138,16 @@ def inside(root: Path, name: str) -> None:
         raise DevenvError(f"`{shown}` leads out of the project", hint=hint)
 
 
+def within(root: Path, path: str, folder: str) -> str | None:
+    """A path relative to a folder of the project as one of the project; None when it leads out of it."""
+    made = posixpath.normpath(posixpath.join(folder, path))
+    try:
+        inside(root, made)
+    except DevenvError:
+        return None
+    return made
+
+
 def without(node: Node, key: str) -> Node:
     """A table but for one key."""
     return replace(node, table={name: one for name, one in (node.table or {}).items() if name != key})

@@ -51,6 +51,11 @@ class Node:
         found = (self.table or {}).get(key)
         return None if found is None or found.is_nothing else found
 
+    def each(self, key: str) -> tuple[Node, ...]:
+        """The items of the list under a key."""
+        found = self.get(key)
+        return found.as_items(key) if found is not None else ()
+
     def as_table(self, what: str) -> Mapping[str, Node]:
         """The table that it has to be.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,6 +35,13 @@ class Surroundings:
     entries: Catalog
     images: Origin
     names: Mapping[str, str]
+
+    def renamed(self, text: str) -> str:
+        """A text in which services have the names that devenv gives them."""
+        for old, new in self.names.items():
+            if old != new and old in text:
+                text = re.sub(rf"(?<![A-Za-z0-9_.-]){re.escape(old)}(?![A-Za-z0-9_-])", new, text)
+        return text
 
 
 class Unit:
