@@ -39,6 +39,7 @@ class Attached:
         for one in service.each("volumes"):
             mount = self._mount(one)
             if mount is not None:
+                mount = replace(mount, target=posixpath.normpath(mount.target))
                 self.mounted = [(old, node) for old, node in self.mounted if old.target != mount.target]
                 self.mounted.append((mount, one))
         for kind, folder in (("secrets", "/run/secrets/"), ("configs", "/")):
@@ -125,6 +126,9 @@ class Attached:
     def _source_of(self, mount: Mounted, node: Node) -> str | None:
         """What is mounted, relative to the project where it is in it."""
         source = mount.source
+        if not source.isprintable():
+            self.unit.lose("volumes", f"`{toml.printable(source)}` cannot be a path", "rename it", at=node.at)
+            return None
         if source.startswith(("/", "~")) or re.match(r"[A-Za-z]:", source) or "\\" in source:
             if "\\" in source or source[1:2] == ":":
                 self.unit.lose("volumes", f"`{toml.printable(source)}` is a path of Windows", "write it as `/…`")
@@ -148,7 +152,8 @@ class Attached:
 
 def _is_target(path: str) -> bool:
     parts = path.split("/")
-    return path.startswith("/") and path.strip("/") != "" and ".." not in parts and ":" not in path and "\\" not in path
+    has_name = path.startswith("/") and path.strip("/.") != ""
+    return has_name and path.isprintable() and ".." not in parts and not {":", "\\"} & set(path)
 
 
 def _is_there(path: Path) -> bool:

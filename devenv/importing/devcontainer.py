@@ -303,7 +303,11 @@ class _Devcontainer:
                 remedy = "an app's home folder lasts by itself" if self._is_app else "add it to `volumes`"
                 self.unit.lose("mounts", "only files and folders can be mounted", remedy, at=one.at)
                 continue
-            mounts[target] = {"source": posixpath.normpath(source), "read_only": "readonly" in parts}
+            source = posixpath.normpath(source)
+            if not source.startswith(("/", "~", "..")) and not (self._root / source).exists():
+                self.unit.lose("mounts", f"the project has no `{toml.printable(source)}`", "make it", at=one.at)
+                continue
+            mounts[target] = {"source": source, "read_only": "readonly" in parts}
         if mounts:
             self.unit.set("mounts", mounts)
 

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 
 from devenv import dockerfile, reference, toml
-from devenv.config import border, units
+from devenv.config import border, size, units
 from devenv.errors import DevenvError
 from devenv.importing import amounts, catalogued, composition, told
 from devenv.importing.attached import Attached
@@ -181,7 +181,9 @@ class _Service:
 
     def _set_words(self, key: str, node: Node) -> None:
         words = self.words(node, key)
-        if words:
+        if words and any("\0" in word for word in words):
+            self.unit.lose(key, "a word of it holds a NUL", "remove it")
+        elif words:
             secret = any(one.is_secret for one in node.walk())
             self.unit.set(key, tuple(self._around.renamed(word) for word in words), secret=secret)
         elif words is not None:
@@ -342,7 +344,8 @@ def _patience(node: Node) -> float:
 
 def _limit_of(kind: str, text: str) -> str | int | float | None:
     if kind == "memory":
-        return amounts.memory(text)
+        found = amounts.memory(text)
+        return found if found is not None and size.LEAST <= size.of(found) <= size.MOST else None
     try:
         number = float(text)
     except ValueError:

@@ -26,6 +26,7 @@ PROGRAMS = (
     *("cat", "chmod", "echo", "env", "false", "grep", "head", "httpd", "id", "ls", "mkdir", "nc", "printf"),
     *("md5sum", "rm", "sed", "sh", "sleep", "tail", "test", "touch", "true", "uname", "wget"),
 )
+REDIS = "{{.Repository}}:{{.Tag}}"
 GIVEN = frozenset({"PATH", "HOME", "HOSTNAME"})
 """Variables of containers that no file names."""
 
@@ -48,7 +49,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextmanager
 def project(folder: Path, which: Importable, image: str) -> Iterator[Checkout]:
-    """Its files, and nothing left at the end."""
+    """Its files, and nothing left at the end but images."""
     name, port = f"port-{uuid.uuid4().hex[:6]}", ports.free()
     root = folder / name
     for path, text in which.files.items():
@@ -136,17 +137,40 @@ def _under_compose(checkout: Checkout, which: Importable) -> tuple[dict[str, dic
         checkout.docker(*given, "down", "--volumes", "--timeout", "0")
 
 
-def test_an_imported_project_runs_on_debian_packages(tmp_path: Path, image: str) -> None:
+def test_an_imported_project_on_debian_packages_answers_as_it_did_on_a_registrys_images(
+    tmp_path: Path, image: str
+) -> None:
     which = importable.FLASK
     with project(tmp_path, which, image) as checkout:
         losses = checkout.run("import", which.file, "--images", "debian", "--json").data["losses"]
-        checkout.run("up", "-d")
-        assert expected(checkout, which, answers(checkout, which))
         assert [one["what"] for one in losses if one["weight"] == "lost"] == []
+        checkout.run("up", "-d")
+        ours, told = seen(checkout, f"com.docker.compose.project={checkout.name}"), answers(checkout, which)
+        assert expected(checkout, which, told)
         (checkout.folder / "index.html").write_text("changed")
         assert checkout.get() == "changed"
         listing = checkout.docker("exec", f"{checkout.name}-web-1", "ls", "-a", "/code/.devenv")
         assert listing.split() == [".", ".."]
+        checkout.run("down", "--volumes")
+        (checkout.folder / "index.html").write_text(told["/"])
+        with _redis(checkout):
+            theirs, before = _under_compose(checkout, which)
+        assert (before, theirs.keys(), theirs["web"]) == (told, ours.keys(), ours["web"])
+
+
+@contextmanager
+def _redis(checkout: Checkout) -> Iterator[None]:
+    """An image in the place of the one that the compose file names: no registry has it here."""
+    made, *_ = [one for one in checkout.docker("images", "--format", REDIS).split() if "/devenv/redis:" in one]
+    folder = checkout.folder.parent / "redis"
+    folder.mkdir()
+    command = '["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no"]'
+    (folder / "Dockerfile").write_text(f"FROM {made}\nWORKDIR /data\nCMD {command}\n")
+    checkout.docker("build", "--quiet", "--tag", "redis:8-alpine", str(folder))
+    try:
+        yield
+    finally:
+        checkout.docker("rmi", "redis:8-alpine")
 
 
 @pytest.mark.parametrize("name", sorted(importable.DEVCONTAINERS))
