@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,8 +46,17 @@ class Attached:
             for one in service.each(kind):
                 self._handed(one, kind, folder)
 
-    def leave(self, targets: frozenset[str]) -> None:
-        """Forget what is taken care of."""
+    def leave(self, targets: frozenset[str], own: Collection[str]) -> None:
+        """Forget what is taken care of.
+
+        Args:
+            own: Where the catalog's service has volumes of its own.
+        """
+        for mount, node in self.mounted:
+            if mount.kind == "bind" and mount.target in own:
+                why = f"its data is in a volume, not in `{toml.printable(mount.source)}`"
+                remedy = "let it begin anew, or put a dump in"
+                self.unit.lose("volumes", why, remedy, weight="changed", at=node.at)
         self.mounted = [(mount, node) for mount, node in self.mounted if mount.target not in targets]
 
     def rebased(self) -> list[Mounted]:
@@ -102,6 +111,11 @@ class Attached:
             if mount.kind == "volume":
                 self._volume(mount, node, volumes)
                 continue
+            if self._is_made(mount, node):
+                why = f"the project has no `{toml.printable(mount.source)}`, so it is a volume"
+                self.unit.lose("volumes", why, "make it, and add it to `mounts`", weight="changed", at=node.at)
+                self._volume(replace(mount, kind="volume", source=units.label(mount.source)), node, volumes)
+                continue
             source = self._source_of(mount, node)
             if source is not None:
                 mounts[mount.target] = source if mount.read_only else {"source": source, "read_only": False}
@@ -118,10 +132,17 @@ class Attached:
             self.unit.lose("volumes", why, "copy its data in by `devenv exec`", at=node.at)
         if mount.read_only:
             self.unit.lose("volumes", "volumes can be written to", "", weight="changed", at=node.at)
-        name = mount.source if _VOLUME.fullmatch(mount.source) else units.label(mount.source or mount.target) or "data"
+        name = label(mount.source or mount.target)
         while name in volumes:
             name += "-2"
         volumes[name] = mount.target
+
+    def _is_made(self, mount: Mounted, node: Node) -> bool:
+        """Whether it is a folder that compose makes, empty, where there is none: it is for data."""
+        made = composition.within(self._around.root, mount.source, node.folder)
+        last = posixpath.basename(mount.source.rstrip("/"))
+        is_file = "." in last.lstrip(".") or mount.read_only
+        return made is not None and not is_file and not _is_there(self._around.root / made)
 
     def _source_of(self, mount: Mounted, node: Node) -> str | None:
         """What is mounted, relative to the project where it is in it."""
@@ -148,6 +169,11 @@ class Attached:
             self.unit.lose("volumes", why, "make it, and add it to `mounts`", at=node.at)
             return None
         return made
+
+
+def label(name: str) -> str:
+    """What devenv calls a volume."""
+    return name if _VOLUME.fullmatch(name) else units.label(name) or "data"
 
 
 def _is_target(path: str) -> bool:

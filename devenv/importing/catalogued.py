@@ -192,9 +192,10 @@ def _files(
     targets = set()
     for one in mounted:
         target = posixpath.normpath(one.target)
-        if one.kind == "volume":
-            # A volume of the catalog's own lies there, or around it.
-            if not any(_lies(path, target) or _lies(target, path) for path in entry.volumes.values()):
+        # A volume of the catalog's own lies there, or around it.
+        is_data = any(_lies(path, target) or _lies(target, path) for path in entry.volumes.values())
+        if one.kind == "volume" or is_data:
+            if not is_data:
                 return None
         elif into is not None and _lies(target, into):
             glob = _glob(posixpath.normpath(one.source), is_folder=target == into, folder=folder)

@@ -10,7 +10,7 @@ from devenv import toml
 from devenv.catalog import Catalog
 from devenv.config import units
 from devenv.detection.draft import Table
-from devenv.importing import composition, services
+from devenv.importing import attached, composition, services
 from devenv.importing.composition import Composition
 from devenv.importing.loss import Loss
 from devenv.importing.tree import Node
@@ -74,7 +74,7 @@ def make(root: Path, files: tuple[str, ...], entries: Catalog, images: Origin) -
         *source.losses,
         *source.values.losses.values(),
         *_ended(given, ended),
-        *_shared(kept),
+        *_shared(kept, source),
         *(loss for one in made for loss in one.losses),
     )
     return Made(_name(source, root), source.files, tuple(kept), kinds, losses, tuple(_remarks(kept)))
@@ -167,14 +167,16 @@ def _ended(given: Mapping[str, Node], ended: Collection[str]) -> Iterator[Loss]:
         yield Loss(what, why, remedy, place=given[name].at)
 
 
-def _shared(kept: Iterable[Unit]) -> Iterator[Loss]:
+def _shared(kept: Iterable[Unit], source: Composition) -> Iterator[Loss]:
     """Volumes that several services have."""
     holders: dict[str, list[Unit]] = {}
+    volumes = source.top.get("volumes")
+    declared = {attached.label(name) for name in volumes.as_table("volumes")} if volumes is not None else set()
     for one in kept:
-        volumes = one.value("volumes")
-        for name in volumes if isinstance(volumes, Mapping) else ():
+        own = one.value("volumes")
+        for name in declared.intersection(own if isinstance(own, Mapping) else ()):
             holders.setdefault(name, []).append(one)
-    for name, those in holders.items():
+    for name, those in sorted(holders.items()):
         if len(those) > 1:
             names = " and ".join(f"`{one.name}`" for one in those)
             why = f"{names} have a volume of this name each, not one together"

@@ -116,7 +116,7 @@ class _Service:
         for key, value in found.options.items():
             self.unit.set(key, value, secret=key in found.secret)
         self._variables.leave(found.taken)
-        self._attached.leave(found.files)
+        self._attached.leave(found.files, set(around.entries.service(found.use).volumes.values()))
         return True
 
     def _build(self, build: Node) -> bool:

@@ -78,7 +78,8 @@ def test_a_key_is_carried_over(tmp_path: Path, lines: str, key: str, value: Valu
         ("something_new: 1", "services.web.something_new", 4),
         ("ports: ['53:53/udp']", "services.web.ports", 4),
         ("ports: ['x:y']", "services.web.ports", 4),
-        ("volumes:\n  - ./nothing:/n", "services.web.volumes", 5),
+        ("volumes:\n  - ./nothing:/n:ro", "services.web.volumes", 5),
+        ("volumes:\n  - ./nothing.conf:/n", "services.web.volumes", 5),
         ("volumes:\n  - ':'", "services.web.volumes", 5),
         ("volumes:\n  - 'C:\\data:/data'", "services.web.volumes", 4),
         ("volumes:\n  - type: tmpfs\n    target: /t", "services.web.volumes", 5),
@@ -220,6 +221,18 @@ volumes: {db: {}}
         "init": ["init/*", "s.sql"],
     }
     assert (found.losses(), found.losses("harmless")) == ([], ["services.db.healthcheck"])
+
+
+def test_folders_that_are_there_for_data_are_volumes(tmp_path: Path) -> None:
+    text = """\
+services:
+  db: {image: "postgres:17", volumes: ["./pgdata:/var/lib/postgresql/data:delegated"]}
+  vectors: {image: acme/vectors, volumes: ["./.data/v/:/storage"]}
+"""
+    found = imports.compose(tmp_path, text)
+    assert found.services["db"]["use"] == "postgres"
+    assert found.services["vectors"] == {"image": "acme/vectors", "volumes": {"data-v": "/storage"}}
+    assert (found.losses(), found.losses("changed")) == ([], ["services.db.volumes", "services.vectors.volumes"])
 
 
 def test_debian_has_what_it_has(tmp_path: Path) -> None:
@@ -365,7 +378,9 @@ def test_the_override_beside_a_file_is_laid_over_it(tmp_path: Path) -> None:
 
 
 def test_volumes_that_services_share_are_told_of(tmp_path: Path) -> None:
-    text = "services:\n  a: {image: a, volumes: ['s:/s']}\n  b: {image: b, volumes: ['s:/s']}\nvolumes: {s: {}}\n"
+    text = (
+        "services:\n  a: {image: a, volumes: ['s:/s', /n]}\n  b: {image: b, volumes: ['s:/s', /n]}\nvolumes: {s: {}}\n"
+    )
     assert imports.compose(tmp_path, text).losses() == ["volumes.s"]
 
 
