@@ -141,7 +141,7 @@ class Attached:
         """Whether it is a folder that compose makes, empty, where there is none: it is for data."""
         made = composition.within(self._around.root, mount.source, node.folder)
         last = posixpath.basename(mount.source.rstrip("/"))
-        is_file = "." in last.lstrip(".") or mount.read_only
+        is_file = "." in last.lstrip(".") or mount.read_only or not mount.source.isprintable()
         return made is not None and not is_file and not _is_there(self._around.root / made)
 
     def _source_of(self, mount: Mounted, node: Node) -> str | None:
