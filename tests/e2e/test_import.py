@@ -20,7 +20,7 @@ from tests.e2e import checkouts
 from tests.e2e.checkouts import Checkout
 from tests.importable import Importable
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.network]
 
 PROGRAMS = (
     *("cat", "chmod", "echo", "env", "false", "grep", "head", "httpd", "id", "ls", "mkdir", "nc", "printf"),

@@ -11,7 +11,7 @@ import yaml
 
 from devenv import ejection
 from devenv.ejection import Ejected
-from devenv.model.project import App, HostPath, Project, Reach, Service, Task
+from devenv.model.project import App, HostPath, Project, Reach, Secret, Service, Task
 from tests import projects
 from tests.unit.test_render import HARD, shape, unescaped
 
@@ -64,6 +64,13 @@ def test_passwords_are_in_the_file_of_variables_alone(tmp_path: Path) -> None:
     assert services["web"]["environment"]["DATABASE_URL"] == url
     assert services["postgres"]["secrets"] == [{"source": "postgres.POSTGRES_PASSWORD", "target": "POSTGRES_PASSWORD"}]
     assert compose(found)["secrets"] == {"postgres.POSTGRES_PASSWORD": {"environment": "POSTGRES_PASSWORD"}}
+
+
+def test_what_people_bring_is_asked_for(tmp_path: Path) -> None:
+    project = projects.project(tmp_path, apps=(projects.app(),), secrets=(Secret("TOKEN"),))
+    found = made(project)
+    assert compose(found)["services"]["web"]["environment"]["TOKEN"] == "${TOKEN:?it is in .env}"
+    assert (found.env["TOKEN"], found.example["TOKEN"]) == ("t", "change-me")
 
 
 def test_an_app_is_set_up_by_a_script_of_its_own_and_started(tmp_path: Path) -> None:
