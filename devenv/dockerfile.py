@@ -19,6 +19,7 @@ LARGEST = 1024 * 1024
 LONGEST = 1000
 """Characters of a word that names an image, and of a value that one may be made of."""
 NOTHING = "scratch"
+NO_ARGS: Mapping[str, str] = {}
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _WORD = re.compile(r"\S+")
@@ -50,10 +51,12 @@ class Dockerfile:
 
     Args:
         edits: In the order of the text.
+        stages: Their names in small letters, empty for those without, and where each begins.
     """
 
     text: str
     edits: tuple[Edit, ...]
+    stages: tuple[tuple[str, int], ...] = ()
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -79,11 +82,13 @@ class _Word:
         return self.start + len(self.text)
 
 
-def read(root: Path, name: str) -> Dockerfile:
+def read(root: Path, name: str, args: Mapping[str, str] = NO_ARGS, target: str | None = None) -> Dockerfile:
     """Read a Dockerfile of the project in `root`.
 
     Args:
         name: Its path, relative to `root`.
+        args: Values for its `ARG`s, in place of those that it gives them itself.
+        target: The stage that is the image; None for the last.
 
     Raises:
         DevenvError: It cannot be read, or names an image in a way that nothing can be pinned by.
@@ -104,24 +109,40 @@ def read(root: Path, name: str) -> Dockerfile:
         raise DevenvError(
             f"`{name}` is no text in UTF-8", hint="this is no Dockerfile; correct `dockerfile`"
         ) from error
-    return parse(text, name)
+    read = parse(text, name, tuple(sorted(args.items())))
+    return read if target is None else _ended(read, name, target, args)
 
 
 @functools.lru_cache(maxsize=64)
-def parse(text: str, name: str) -> Dockerfile:
+def parse(text: str, name: str, args: tuple[tuple[str, str], ...] = ()) -> Dockerfile:
     """Read a Dockerfile's text; see `read`."""
-    return _Reading(text, name).result()
+    return _Reading(text, name, dict(args)).result()
+
+
+def _ended(read: Dockerfile, name: str, target: str, args: Mapping[str, str]) -> Dockerfile:
+    """The same Dockerfile up to a stage's end."""
+    names = [stage for stage, _ in read.stages]
+    number = int(target) if len(target) < 9 and target.isdecimal() else len(names)
+    if target.lower() in names:
+        number = names.index(target.lower())
+    elif number >= len(names):
+        named = ", ".join(f"`{one}`" for one in names if one) or "none that has a name"
+        raise DevenvError(f"`{name}` has no stage `{target}`", hint=f"there are: {named}")
+    if number + 1 == len(names):
+        return read
+    return parse(read.text[: read.stages[number + 1][1]], name, tuple(sorted(args.items())))
 
 
 class _Reading:
     """One pass over a text."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, args: Mapping[str, str]) -> None:
         self._text = text
         self._name = name
+        self._args = args
         self._escape = "\\"
         self._values: dict[str, str | None] = {}
-        self._stages = 0
+        self._stages: list[tuple[str, int]] = []
         self._names = {NOTHING}
         self._edits: list[Edit] = []
 
@@ -132,7 +153,8 @@ class _Reading:
         if not self._stages:
             whole = _Word(self._text.split("\n", 1)[0].rstrip("\r"), 0)
             raise self._wrong(f"`{self._name}` has no `FROM`", whole, "begin with the image it builds on: `FROM …`")
-        return Dockerfile(self._text, tuple(sorted(self._edits, key=lambda edit: edit.start)))
+        edits = tuple(sorted(self._edits, key=lambda edit: edit.start))
+        return Dockerfile(self._text, edits, tuple(self._stages))
 
     def _directives(self) -> int:
         """The offset behind the directives at the top: https://docs.docker.com/reference/dockerfile/#parser-directives."""
@@ -206,12 +228,15 @@ class _Reading:
         image = _Word(self._substituted(plain[0]), plain[0].start)
         if image.text.lower() not in self._names:
             self._edits.append(Edit(plain[0].start, plain[0].end, self._full(image.text, plain[0])))
-        self._stages += 1
+        self._stages.append((plain[2].text.lower() if len(plain) == 3 else "", name.start))
         self._names |= {plain[2].text.lower()} if len(plain) == 3 else set()
 
     def _arguments(self, words: list[_Word]) -> None:
         for word in words:
             key, given, value = word.text.partition("=")
+            if key in self._args:
+                self._values[key] = self._args[key]
+                continue
             short = bool(given) and len(value) <= LONGEST
             filled = _VARIABLE.sub(lambda match: _value(match, self._values) or "", _unquoted(value)) if short else ""
             self._values[key] = filled if short and len(filled) <= LONGEST else None
@@ -225,7 +250,7 @@ class _Reading:
         if "$" in word.text:
             hint = "name a stage instead: `FROM … AS stage` takes variables"
             raise self._wrong("`from` takes no variables", word, hint)
-        is_number = len(word.text) < 9 and word.text.isdecimal() and int(word.text) < self._stages
+        is_number = len(word.text) < 9 and word.text.isdecimal() and int(word.text) < len(self._stages)
         if not is_number and word.text.lower() not in self._names:
             self._edits.append(Edit(word.start, word.end, self._full(word.text, word)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -130,7 +131,7 @@ def _pinned_dockerfile(recipe: DockerfileRecipe) -> str:
     from devenv import dockerfile
 
     names = {image: _pinned(pin) for image, pin in recipe.bases.items()}
-    text = dockerfile.parse(recipe.text, recipe.dockerfile).rewritten(names)
+    text = dockerfile.parse(recipe.text, recipe.dockerfile, recipe.arguments).rewritten(names)
     mark = f"# Made by devenv from {quoted(recipe.dockerfile)} and devenv.lock: what `devenv up` builds.\n"
     # What tells how a Dockerfile is to be read has to be its first line.
     return text + mark if _DIRECTIVE.match(text) else mark + text
@@ -228,6 +229,11 @@ def _pinned(pin: RegistryPin) -> str:
     return f"{pin.reference.partition('@')[0]}@{pin.digest}"
 
 
+def filled(name: str, /, **values: object) -> str:
+    """A template of `templates/` with its values."""
+    return _template(name).render(values)
+
+
 def _template(name: str) -> jinja2.Template:
     return _environment().get_template(name)
 
@@ -245,6 +251,7 @@ def _environment() -> jinja2.Environment:
     environment.tests["folder_of"] = lambda mount, container: container.holds_folder(mount)
     environment.filters |= {
         "quote": quoted,
+        "shell": shlex.quote,
         "dockerfile": dockerfile_word,
         "exec_form": _exec_form,
         "volume_key": _volume_key,

@@ -84,7 +84,7 @@ def _called(project: Project, entries: Catalog) -> dict[str, set[str]]:
     called: dict[str, set[str]] = {}
     for service in project.pinned:
         if service.dockerfile is not None:
-            for image in dockerfile.read(project.root, service.dockerfile).images:
+            for image in dockerfile.read(project.root, service.dockerfile, service.args, service.target).images:
                 called.setdefault(image, {image, _short(image)}).add(service.name)
         elif service.origin == "registry":
             image = wanted.service_image(service, entries)

@@ -19,7 +19,7 @@ LAYERS = (
     ("errors", "files", "values", "veil"),
     ("dockerfile", "model", "patterns", "reference", "toml", "worktree"),
     ("config", "catalog", "lockfile"),
-    ("blueprint", "render", "plan"),
+    ("blueprint", "companions", "ejection", "render", "plan"),
     ("engine", "images", "sync"),
     (
         *(
@@ -37,6 +37,7 @@ LAYERS = (
             "git",
             "hooks",
             "identity",
+            "importing",
             "joining",
             "instances",
             "judging",
@@ -69,6 +70,7 @@ LAYERS = (
 HOMES: Mapping[str, tuple[str, ...]] = {
     # Requests brings it.
     "certifi": ("devenv.images",),
+    "json5": ("devenv.importing",),
     "docker": ("devenv.engine.docker", "devenv.engine.credentials"),
     "jinja2": ("devenv.render",),
     "keyring": ("devenv.vault",),
@@ -82,12 +84,13 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "tomlkit": ("devenv.toml",),
     "typer": ("devenv.cli",),
     "watchfiles": ("devenv.sync",),
+    "yaml": ("devenv.importing",),
 }
 
 SLOW = frozenset(HOMES) - {"typer"}
 
 # Equal files give an equal blueprint: what these modules compute depends on nothing else.
-PURE = ("model", "toml", "catalog", "lockfile", "blueprint", "render", "plan")
+PURE = ("model", "toml", "catalog", "lockfile", "blueprint", "companions", "ejection", "render", "plan")
 IMPURE_MODULES = frozenset(
     {"asyncio", "datetime", "http", "random", "secrets", "socket", "subprocess", "time", "urllib.request", "uuid"}
 )
@@ -181,7 +184,7 @@ def test_a_command_that_imports_another_is_found(line: str) -> None:
     [
         ("devenv.plan", "import rich.console", "devenv.plan:1 imports rich.console, whose home is devenv.ui"),
         ("devenv.engine.wire", "from docker import APIClient", "devenv.engine.wire:1 imports docker, whose home is"),
-        ("devenv.ui.table", "import yaml", "devenv.ui.table:1 imports yaml, which has no home"),
+        ("devenv.ui.table", "import numpy", "devenv.ui.table:1 imports numpy, which has no home"),
     ],
 )
 def test_a_library_away_from_home_is_found(module: str, line: str, problem: str) -> None:

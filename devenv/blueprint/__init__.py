@@ -11,7 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from devenv import catalog
-from devenv.blueprint import apps, balancer, hashing, hidden, images, joined, limits, mounts, reaches, scripts, services
+from devenv.blueprint import (
+    apps,
+    balancer,
+    editors,
+    hashing,
+    hidden,
+    images,
+    joined,
+    limits,
+    mounts,
+    reaches,
+    scripts,
+    services,
+)
 from devenv.blueprint.hidden import Hidden, Value
 from devenv.catalog import Catalog
 from devenv.model import labels
@@ -68,7 +81,7 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
         made = apps.for_app(project, app, entries, image, placement, provided)
         units[app.name] = reaches.extended(made, app.reach, project, placement)
         numbers[app.name] = balancer.replicas(project, app, placement)
-    names = _names(project, placement)
+    names, edited = _names(project, placement), editors.labels(project, placement)
     units = {name: limits.bounded(joined.joins(unit, project.joins, placement)) for name, unit in units.items()}
     return Blueprint(
         project=project.name,
@@ -80,7 +93,9 @@ def make(project: Project, entries: Catalog, pins: Pins | None, placement: Place
         containers=tuple(
             replica
             for name in _ordered(units)
-            for replica in _replicas(labelled(units[name], placement, names.get(name)), numbers.get(name, 1))
+            for replica in _replicas(
+                labelled(units[name], placement, names.get(name), edited.get(name)), numbers.get(name, 1)
+            )
         ),
         shared=joined.networks(project.joins, _BRIDGE),
     )
@@ -222,11 +237,17 @@ def _common(placement: Placement) -> dict[str, str]:
     return own | ({labels.HOST: placement.host} if placement.host else {})
 
 
-def labelled(container: Container, placement: Placement, names: Mapping[str, int] | None = None) -> Container:
+def labelled(
+    container: Container,
+    placement: Placement,
+    names: Mapping[str, int] | None = None,
+    others: Mapping[str, str] | None = None,
+) -> Container:
     """Add the labels that tell devenv and compose what this container is, the hash of its configuration included.
 
     Args:
         names: What its published ports are called, where that does not follow from the rest.
+        others: Labels for further tools.
     """
     parts = {name: hashing.of(getattr(container, name))[:8] for name in _FIXED}
     parts["limits"] = hashing.of(limits.given(container))[:8]
@@ -242,6 +263,8 @@ def labelled(container: Container, placement: Placement, names: Mapping[str, int
             parts[name] = hashing.of(value)[:8]
     if container.network == "host":
         parts["network"] = hashing.of(container.network)[:8]
+    if others:
+        parts["tools"] = hashing.of(sorted(others))[:8]
     config = hashing.of(parts)
     own = {
         labels.UNIT: container.unit,
@@ -261,7 +284,7 @@ def labelled(container: Container, placement: Placement, names: Mapping[str, int
         own[labels.NAMES] = json.dumps(names, separators=(",", ":"))
     if copied:
         own[labels.COPIED] = json.dumps([mount.target for mount in copied], separators=(",", ":"))
-    return replace(container, labels=_common(placement) | own, config_hash=config)
+    return replace(container, labels=_common(placement) | own | dict(others or {}), config_hash=config)
 
 
 def _names(project: Project, placement: Placement) -> dict[str, dict[str, int]]:

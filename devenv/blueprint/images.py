@@ -136,7 +136,7 @@ def _by_dockerfile(project: Project, service: Service, name: str, pins: Pins | N
     from devenv import dockerfile
     from devenv.blueprint import context
 
-    written = dockerfile.read(project.root, name)
+    written = dockerfile.read(project.root, name, service.args, service.target)
     recipe = DockerfileRecipe(
         name=f"{project.name}-{service.name}",
         dockerfile=name,
@@ -145,9 +145,11 @@ def _by_dockerfile(project: Project, service: Service, name: str, pins: Pins | N
         bases={image: _registry_pin(pins, image) for image in written.images},
         folder=str(project.root / service.context),
         files=context.files(project.root, service.context, name),
+        args=service.args,
     )
     bases = {image: pin.config for image, pin in recipe.bases.items()}
-    identity = hashing.of([DOCKERFILE_FORMAT, name, recipe.text, bases, recipe.files])
+    args = [dict(recipe.args)] if recipe.args else []  # those without keep the identity that they had before
+    identity = hashing.of([DOCKERFILE_FORMAT, name, recipe.text, bases, recipe.files, *args])
     return _image(recipe.name, identity, recipe, None)
 
 

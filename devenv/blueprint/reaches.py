@@ -44,6 +44,9 @@ def _mounts(container: Container, mount: HostPath, project: Project, placement: 
     source = str(reaching.located(mount.source, Path(placement.folder), Path(placement.home)))
     if not placement.copies or source in ENGINES_OWN:
         yield Mount("bind", source, mount.target, mount.read_only)
+        if Path(source) == Path(placement.folder) or (project.root / mount.source).resolve() == project.root.resolve():
+            # Of the project's whole folder all but what has secrets in it.
+            yield Mount("tmpfs", "", f"{mount.target}/{reaching.OWN}")
         return
     _check_copied(container, mount, project)
     path = reaching.located(mount.source, project.root, Path(placement.home))
@@ -93,7 +96,7 @@ def _files(folder: Path, root: Path, mount: HostPath) -> Iterator[str]:
     """The files below a folder, relative to it; a link that leads out of the project leads nowhere inside."""
     found: list[str] = []
     for place, folders, names in os.walk(folder):
-        folders.sort()
+        folders[:] = sorted(one for one in folders if Path(place, one) != root / reaching.OWN)
         for name in sorted(names):
             path = Path(place, name)
             if path.is_file() and path.resolve().is_relative_to(root.resolve()):

@@ -24,6 +24,7 @@ def for_service(project: Project, service: Service, entries: Catalog, image: Ima
         kind="service",
         image=image.reference,
         limits=service.limits,
+        needs=service.needs,
     )
     if service.use is None:
         return _by_image(service, plain, placement)
@@ -90,7 +91,10 @@ def _by_image(service: Service, plain: Container, placement: Placement) -> Conta
     """
     return replace(
         plain,
+        entrypoint=service.entrypoint,
         command=service.command or None,
+        user=service.run_as,
+        working_dir=service.working_dir,
         env=mounts.surroundings(placement) | dict(service.env),
         mounts=(*_volumes(service.volumes, service, placement), *mounts.certificates(placement)),
         ports=_published(service, service.ports, placement),

@@ -18,6 +18,7 @@ from devenv.cli import (
     instances,
     names,
     onboarding,
+    porting,
     scaling,
     secrets,
     session,
@@ -96,6 +97,7 @@ def options(
 
 app.command()(beginning.init)
 app.command()(onboarding.onboard)
+app.command("import")(porting.import_)
 
 
 @app.command()
@@ -541,21 +543,8 @@ def check(
     raise typer.Exit(verbs.check(context.obj, fix=fix, as_json=as_json))
 
 
-@app.command()
-def render(
-    context: typer.Context,
-    stdout: Annotated[bool, typer.Option("--stdout", help="Print compose.yaml, write nothing.")] = False,
-) -> None:
-    """Write compose.yaml and Dockerfiles to .devenv/."""
-    from devenv import blueprint
-    from devenv.commands import render as render_command
-
-    project, architecture = session.workspace(context.obj), session.architecture(context.obj)
-    if stdout:
-        screen.give(render_command.files(project, architecture)[blueprint.COMPOSE_FILE])
-        return
-    for path in render_command.write(project, architecture) or ("nothing: all is current",):
-        screen.say(f"{screen.paint('✓', 'green')} wrote {path}")
+app.command()(porting.render)
+app.command()(porting.eject)
 
 
 @app.command()

@@ -66,15 +66,16 @@ def _unknown(name: str, folder: Path, file: File) -> DevenvError:
 
 
 def _needing(folder: Path, names: Sequence[str]) -> Iterator[DevenvError]:
-    """Where apps say that they need one of these, in whichever file and profile."""
+    """Where apps and other services say that they need one of these, in whichever file and profile."""
     for document, keys, table in _layers(folder):
-        for app, one in editing.tables(table, editing.APPS).items():
-            needs = one.get("needs")
-            for index, need in enumerate(needs if isinstance(needs, list) else ()):
-                if need in names:
-                    where = document.place((*keys, editing.APPS, app, "needs", index))
-                    message = f"app `{toml.printable(app)}` needs `{need}`"
-                    yield DevenvError(message, hint=f"take `{need}` out of its `needs` first", where=where)
+        for kind, word in ((editing.APPS, "app"), (editing.SERVICES, "service")):
+            for unit, one in editing.tables(table, kind).items():
+                needs = () if kind == editing.SERVICES and unit in names else one.get("needs")
+                for index, need in enumerate(needs if isinstance(needs, list) else ()):
+                    if need in names:
+                        where = document.place((*keys, kind, unit, "needs", index))
+                        message = f"{word} `{toml.printable(unit)}` needs `{need}`"
+                        yield DevenvError(message, hint=f"take `{need}` out of its `needs` first", where=where)
 
 
 def _layers(folder: Path) -> Iterator[tuple[toml.Document, tuple[str, ...], Mapping[str, Any]]]:

@@ -32,7 +32,13 @@ _ARCHITECTURE = shape.choice("amd64", "arm64", "armhf", "i386", "ppc64el", "risc
 
 _ROUTE = shape.text("a path such as `/api`", pattern="(/[A-Za-z0-9._~-]+)+")
 
-_COMMAND = shape.one_or_several(_TEXT, "a string or a list of strings", before=("/bin/sh", "-c"))
+_USER = shape.text("a user such as `1000:1000`", pattern="[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
+_INSIDE = shape.text("an absolute path", pattern="/[^:\\\\]*")
+_STAGE = shape.text("a stage's name", pattern="[A-Za-z0-9][A-Za-z0-9_.-]*")
+_WORDS = shape.several(shape.text(least=0), "a list of strings")
+_COMMAND = shape.one_or_several(
+    shape.text(least=0), "a string or a list of strings", before=("/bin/sh", "-c"), alone=_TEXT
+)
 
 READY = shape.table(
     "How to find out that it serves: exactly one of `tcp`, `http`, `exec` and `log`",
@@ -139,6 +145,8 @@ SERVICE = shape.table(
         "image": Key(_IMAGE, "An image, for a service that is not in the catalog"),
         "dockerfile": Key(_TEXT, "A Dockerfile of the project, for an image of its own; relative to the project"),
         "context": Key(_TEXT, "The folder that the Dockerfile may copy from; default: the one it is in"),
+        "target": Key(_STAGE, "The stage of the Dockerfile that is the image; default: the last"),
+        "args": Key(_ENV, "Values for the `ARG`s of the Dockerfile"),
         "images": Key(_ORIGIN, "Where its image comes from, if not as the project says"),
         "version": Key(_VERSION, "Its version; default: the catalog's"),
         "port": Key(_PORT, "A fixed port of the host for its main port; default: a free one"),
@@ -148,6 +156,10 @@ SERVICE = shape.table(
         "command": Key(
             _COMMAND, "Replaces the command of a service by `image` or `dockerfile`; a string is given to `sh -c`"
         ),
+        "entrypoint": Key(_WORDS, "Replaces the entrypoint of a service by `image` or `dockerfile`"),
+        "working_dir": Key(_INSIDE, "The folder that a service by `image` or `dockerfile` is started in"),
+        "run_as": Key(_USER, "The user that a service by `image` or `dockerfile` runs as: a name, `uid` or `uid:gid`"),
+        "needs": Key(_TEXTS, "Services and apps that must be ready first; default: none"),
         "ready": Key(READY, "How to find out that it serves; default: the catalog's"),
         "limits": Key(LIMITS, "The most it may use"),
         **REACH,

@@ -27,10 +27,12 @@ def project(table: Mapping[str, Any], root: Path, found: Findings) -> Project:
     tables: Mapping[str, Mapping[str, Any]] = table.get("apps", {})
     services = tuple(units.service(name, one, root, origin, found) for name, one in table.get("services", {}).items())
     own = {name: units.app(name, one, root, origin, found) for name, one in tables.items()}
-    apps = _apps(tables, own, (service.name for service in services), found)
+    apps = _apps(tables, own, _behind(services, own), found)
     _check_names(own, services, found)
-    _check_needs(tables, (*own, *(service.name for service in services)), found)
-    _check_cycles(apps, found)
+    names = (*own, *(service.name for service in services))
+    _check_needs("apps", tables, names, found)
+    _check_needs("services", table.get("services", {}), names, found)
+    _check_cycles(apps, services, found)
     _check_ports(apps, services, found)
     _check_routes(apps, found)
     balancer = _balancer(apps, origin)
@@ -85,6 +87,14 @@ def _apps(
                 needs = one.needs if "needs" in tables[one.name] else everything
                 done[one.name] = replace(one, like=None, needs=needs)
     return tuple(done[name] for name in own)
+
+
+def _behind(services: Sequence[Service], apps: Collection[str]) -> list[str]:
+    """The services that need no app: those that apps may wait for when nothing else is said."""
+    before = set(apps)
+    while more := {one.name for one in services if one.name not in before and before.intersection(one.needs)}:
+        before |= more
+    return [one.name for one in services if one.name not in before]
 
 
 def _way(app: App, own: Mapping[str, App], done: Collection[str], found: Findings) -> list[App]:
@@ -146,24 +156,27 @@ def _check_names(apps: Mapping[str, App], services: tuple[Service, ...], found: 
             found.add(message, ("services", service.name), hint=hint, key=True)
 
 
-def _check_needs(tables: Mapping[str, Mapping[str, Any]], names: Collection[str], found: Findings) -> None:
-    for app, table in tables.items():
+def _check_needs(kind: str, tables: Mapping[str, Mapping[str, Any]], names: Collection[str], found: Findings) -> None:
+    for unit, table in tables.items():
         for index, name in enumerate(table.get("needs", ())):
             if name not in names:
-                others = [one for one in names if one != app]
-                found.unknown("app or service", name, others, ("apps", app, "needs", index))
+                others = [one for one in names if one != unit]
+                found.unknown("app or service", name, others, (kind, unit, "needs", index))
 
 
-def _check_cycles(apps: tuple[App, ...], found: Findings) -> None:
-    names = [app.name for app in apps]
-    needs = {app.name: [need for need in app.needs if need in names] for app in apps}
+def _check_cycles(apps: tuple[App, ...], services: tuple[Service, ...], found: Findings) -> None:
+    listed_units: tuple[App | Service, ...] = (*services, *apps)
+    all_units = {one.name: one for one in listed_units}
+    names = list(all_units)
+    needs = {name: [need for need in one.needs if need in names] for name, one in all_units.items()}
     try:
         graphlib.TopologicalSorter(needs).prepare()
     except graphlib.CycleError as error:
         circle: list[str] = error.args[1][:0:-1]
         first = circle.index(min(circle, key=names.index))
         path = [*circle[first:], *circle[: first + 1]]
-        keys = ("apps", path[0], "needs", needs[path[0]].index(path[1]))
+        kind = "apps" if isinstance(all_units[path[0]], App) else "services"
+        keys = (kind, path[0], "needs", needs[path[0]].index(path[1]))
         found.add(f"`needs` goes in a circle: {_path(path)}", keys, hint="remove one of these needs")
 
 

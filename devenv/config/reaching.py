@@ -50,10 +50,7 @@ def _check_source(source: str, root: Path, keys: toml.Keys, found: Findings) -> 
     try:
         path = located(source, root, Path.home())
         real, own = path.resolve(), root.resolve()
-        if real == own:
-            hint = "name what of it is needed; an app is given its `dir` without asking"
-            found.add("the project's whole folder cannot be mounted: devenv keeps secrets in it", keys, hint=hint)
-        elif any(one.is_relative_to(place / OWN) for one in (real, path) for place in (own, root)):
+        if any(one.is_relative_to(place / OWN) for one in (real, path) for place in (own, root)):
             hint = "keep the file elsewhere in the project"
             found.add(f"`{shown}` is in `{OWN}`, where devenv keeps secrets", keys, hint=hint)
         elif is_inside(source) and not path.exists() and real.is_relative_to(own):

@@ -52,10 +52,10 @@ class Key:
     required: bool = False
 
 
-def text(words: str = "a string", *, pattern: str | None = None) -> Shape:
-    """A string, not empty; `pattern` must match as a whole."""
-    core: dict[str, Any] = {"type": "str", "strict": True, "min_length": 1}
-    json: dict[str, Any] = {"type": "string", "minLength": 1}
+def text(words: str = "a string", *, pattern: str | None = None, least: int = 1) -> Shape:
+    """A string of at least `least` characters; `pattern` must match as a whole."""
+    core: dict[str, Any] = {"type": "str", "strict": True, "min_length": least}
+    json: dict[str, Any] = {"type": "string", "minLength": least}
     if pattern is not None:
         core["pattern"] = json["pattern"] = f"^(?:{pattern})$"
     return Shape(core, words, json)
@@ -103,11 +103,12 @@ def several(item: Shape, words: str) -> Shape:
     return Shape(core, words, {"type": "array", "items": item.json}, items=item, whole=True)
 
 
-def one_or_several(item: Shape, words: str, *, before: tuple[str, ...] = ()) -> Shape:
-    """A list, or its only item, which then comes after `before`."""
+def one_or_several(item: Shape, words: str, *, before: tuple[str, ...] = (), alone: Shape | None = None) -> Shape:
+    """A list, or its only item, which then comes after `before`; `alone` is what that may be, if not any item."""
     listing = several(item, words)
-    core = _before(lambda value: [*before, value] if isinstance(value, str) else value, listing.core)
-    return Shape(core, words, {"anyOf": [item.json, listing.json]}, items=item, whole=True)
+    is_one = (lambda value: isinstance(value, str) and value) if alone else (lambda value: isinstance(value, str))
+    core = _before(lambda value: [*before, value] if is_one(value) else value, listing.core)
+    return Shape(core, words, {"anyOf": [(alone or item).json, listing.json]}, items=item, whole=True)
 
 
 def short(item: Shape, key: str, words: str) -> Shape:

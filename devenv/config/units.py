@@ -168,6 +168,8 @@ def service(name: str, table: Mapping[str, Any], root: Path, origin: Origin, fou
         image=table.get("image"),
         dockerfile=_dockerfile(table),
         context=_context(table),
+        target=table.get("target"),
+        args=_variables(table.get("args", {}), (*keys, "args"), found),
         version=table.get("version"),
         options=_options(options, keys, found),
         port=table.get("port"),
@@ -175,6 +177,10 @@ def service(name: str, table: Mapping[str, Any], root: Path, origin: Origin, fou
         env=_env(table, keys, found),
         volumes=_volumes(table, keys, found),
         command=tuple(table.get("command", ())),
+        entrypoint=tuple(table["entrypoint"]) if "entrypoint" in table else None,
+        working_dir=table.get("working_dir"),
+        run_as=table.get("run_as"),
+        needs=tuple(dict.fromkeys(table.get("needs", ()))),
         ready=_ready(table, keys, found, has_ports=not by_image or bool(ports)),
         limits=_limits(table, keys, found),
         reach=reaching.of(table, root, keys, found),
@@ -186,7 +192,7 @@ def _check_origin(table: Mapping[str, Any], options: Mapping[str, object], keys:
     if way is None:
         if "use" in table and not is_label(table["use"]):
             found.add(f"`{toml.printable(table['use'])}` cannot be in the catalog", (*keys, "use"))
-        for key in ("ports", "command"):
+        for key in ("ports", "command", "entrypoint", "working_dir", "run_as"):
             if key in table:
                 hint = "`port` fixes the port on the host" if key == "ports" else "set `image`, or remove it"
                 found.add(f"`{key}` is for services by `image` or `dockerfile`", (*keys, key), hint=hint, key=True)
@@ -206,9 +212,9 @@ def _check_dockerfile(table: Mapping[str, Any], root: Path, keys: toml.Keys, fou
     """Check that Dockerfile and context are the project's own, and that its images can be pinned."""
     name = _dockerfile(table)
     if name is None:
-        if "context" in table:
+        for key in (one for one in ("context", "target", "args") if one in table):
             hint = "add `dockerfile = …`, or remove it"
-            found.add("`context` has an effect with `dockerfile` only", (*keys, "context"), hint=hint, key=True)
+            found.add(f"`{key}` has an effect with `dockerfile` only", (*keys, key), hint=hint, key=True)
         return
     _check_path(name, "file", root, (*keys, "dockerfile"), found)
     if "context" in table:
@@ -217,9 +223,12 @@ def _check_dockerfile(table: Mapping[str, Any], root: Path, keys: toml.Keys, fou
         from devenv import dockerfile
 
         try:
-            dockerfile.read(root, name)
+            dockerfile.read(root, name, table.get("args", {}), table.get("target"))
         except DevenvError as error:
-            found.problems.append(error)
+            if error.where is None and "target" in table:
+                found.add(error.message, (*keys, "target"), hint=error.hint)
+            else:
+                found.problems.append(error)
 
 
 def _dockerfile(table: Mapping[str, Any]) -> str | None:
@@ -291,12 +300,15 @@ def _ports(table: Mapping[str, Any], keys: toml.Keys, found: Findings) -> tuple[
 
 
 def _env(table: Mapping[str, Any], keys: toml.Keys, found: Findings) -> dict[str, str]:
-    env: dict[str, str] = table.get("env", {})
-    for name in env:
+    return _variables(table.get("env", {}), (*keys, "env"), found)
+
+
+def _variables(given: dict[str, str], keys: toml.Keys, found: Findings) -> dict[str, str]:
+    for name in given:
         if not _VARIABLE.fullmatch(name):
             message = f"`{toml.printable(name)}` cannot name a variable"
-            found.add(message, (*keys, "env", name), hint="letters, digits and `_`, no digit first", key=True)
-    return env
+            found.add(message, (*keys, name), hint="letters, digits and `_`, no digit first", key=True)
+    return given
 
 
 def _ready(table: Mapping[str, Any], keys: toml.Keys, found: Findings, *, has_ports: bool) -> Ready | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
 from devenv.model.project import Origin
@@ -12,7 +12,7 @@ from devenv.values import dataclass
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
-Value = str | int | tuple[str | int, ...] | Mapping[str, str]
+Value = str | int | float | tuple[str | int, ...] | Mapping[str, "Value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An app or a service.
+    """An app, a service or a task.
 
     Args:
-        kind: `apps` or `services`.
+        kind: The tables it is in: `apps`, `services`, `profiles.debug.services`.
         why: What in the project told of it: the comment behind its header.
         open: What could not be seen, for somebody to add: comments at its end.
     """
@@ -60,19 +60,26 @@ class Draft:
     remarks: tuple[str, ...] = field(default=())
 
 
-def text(draft: Draft) -> str:
-    """The draft as TOML, with its comments."""
+WELCOME = ("The development environment of this project: `devenv up` starts it, the same for everyone.",)
+
+
+def text(draft: Draft, welcome: Sequence[str] = WELCOME) -> str:
+    """The draft as TOML, with its comments; those at the top are `welcome`."""
     origin = {
         "debian": "every image is built here, from locked Debian packages",
         "registry": "images are pulled by digest; `debian` builds them here, from Debian packages alone",
     }
     head = [
-        "# The development environment of this project: `devenv up` starts it, the same for everyone.",
+        *(_remark(line) for line in welcome),
         f"name = {_value(draft.name)}",
         f"images = {_value(draft.images)} # {origin[draft.images]}",
     ]
-    blocks = ["\n".join(head), *("\n".join(_lines(table)) for table in (*draft.apps, *draft.services))]
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(["\n".join(head), tables((*draft.apps, *draft.services))]).rstrip("\n") + "\n"
+
+
+def tables(given: Iterable[Table]) -> str:
+    """Tables as TOML, an empty line between them."""
+    return "\n\n".join("\n".join(_lines(table)) for table in given)
 
 
 def _lines(table: Table) -> Iterator[str]:
@@ -80,11 +87,16 @@ def _lines(table: Table) -> Iterator[str]:
     for entry in table.entries:
         yield f"{_key(entry.key)} = {_value(entry.value)}{_comment(entry.why)}"
     for line in table.open:
-        yield f"# {line}"
+        yield _remark(line)
 
 
 def _comment(words: str) -> str:
-    return f" # {' '.join(words.split())}" if words else ""
+    return f" {_remark(words)}" if words else ""
+
+
+def _remark(words: str) -> str:
+    """A comment; what a project has chosen may be quoted in it, and TOML allows no control characters."""
+    return f"# {' '.join(one if one.isprintable() else '?' for one in words.split())}"
 
 
 def _key(key: str) -> str:
@@ -95,7 +107,9 @@ def _value(value: Value) -> str:
     if isinstance(value, str):
         # JSON's escapes are TOML's, but for the one character that TOML wants escaped as well.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    if isinstance(value, int):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
         return str(value)
     if isinstance(value, tuple):
         return f"[{', '.join(map(_value, value))}]"

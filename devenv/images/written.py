@@ -47,10 +47,13 @@ def build(
         EngineError: The build failed, or the engine refused.
     """
     names = {image: pulled(pin) for image, pin in recipe.bases.items()}
-    text = dockerfile.parse(recipe.text, recipe.dockerfile).rewritten(names) + f'\n\nLABEL {labels.PIN}="{key}"\n'
+    text = (
+        dockerfile.parse(recipe.text, recipe.dockerfile, recipe.arguments).rewritten(names)
+        + f'\n\nLABEL {labels.PIN}="{key}"\n'
+    )
     place = _place(recipe)
     context = tarball.stream(_entries(recipe, place, text.encode()))
-    arguments = dict(proxy) | {variable.lower(): value for variable, value in proxy.items()}
+    arguments = dict(proxy) | {variable.lower(): value for variable, value in proxy.items()} | dict(recipe.args)
     with transfers.naming(f"`{recipe.dockerfile}` could not be built"):
         engine.build(context, name, arguments=arguments, report=report, dockerfile=place, network=True)
     there = engine.image(name)

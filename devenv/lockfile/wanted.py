@@ -152,7 +152,7 @@ def _images(project: Project, entries: Catalog) -> Iterator[str]:
         if service.dockerfile is not None:
             from devenv import dockerfile
 
-            yield from dockerfile.read(project.root, service.dockerfile).images
+            yield from dockerfile.read(project.root, service.dockerfile, service.args, service.target).images
         elif service.origin == "registry":
             yield service_image(service, entries)
     for app in project.apps:

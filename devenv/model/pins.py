@@ -274,6 +274,7 @@ class DockerfileRecipe:
         bases: The pins of the images that it builds on or copies from, by their full references.
         folder: Absolute path of the context.
         files: The context, sorted by path.
+        args: Values for its `ARG`s.
     """
 
     name: str
@@ -283,3 +284,9 @@ class DockerfileRecipe:
     bases: Mapping[str, RegistryPin]
     folder: str
     files: tuple[ContextFile, ...]
+    args: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def arguments(self) -> tuple[tuple[str, str], ...]:
+        """Those values, sorted by name."""
+        return tuple(sorted(self.args.items()))

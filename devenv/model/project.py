@@ -167,11 +167,15 @@ class Service:
         use: The catalog entry, None for a service by `image` or `dockerfile`.
         dockerfile: A Dockerfile's path, relative to the project.
         context: The folder that it may copy from, relative to the project.
+        target: The stage of the Dockerfile that is the image; None for the last.
+        args: Values for the Dockerfile's `ARG`s.
         version: As asked for; None means the catalog's default.
         options: Values for the options that the catalog entry declares.
         port: A fixed host port for the main port; None lets devenv choose one per checkout.
         ports: Container ports, for a service by `image` or `dockerfile`.
         volumes: Volume name to path inside, besides those of the catalog.
+        run_as: A user inside, `name`, `uid` or `uid:gid`; None is the image's, as for the entrypoint and the folder.
+        needs: Names of services and apps that must be ready first.
     """
 
     name: str
@@ -180,6 +184,8 @@ class Service:
     image: str | None = None
     dockerfile: str | None = None
     context: str = "."
+    target: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
     version: str | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     port: int | None = None
@@ -187,6 +193,10 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    working_dir: str | None = None
+    run_as: str | None = None
+    needs: tuple[str, ...] = ()
     ready: Ready | None = None
     limits: Limits = Limits()
     reach: Reach = NO_REACH

@@ -82,3 +82,28 @@ def test_what_is_no_dockerfile_is_refused(tmp_path: Path, content: bytes) -> Non
     (tmp_path / "Dockerfile").write_bytes(content)
     with pytest.raises(DevenvError, match="`Dockerfile` is "):
         dockerfile.read(tmp_path, "Dockerfile")
+
+
+STAGES = "ARG BASE=debian\nFROM ${BASE} AS One\nFROM alpine AS two\nFROM scratch\n"
+
+
+def test_arguments_given_take_the_place_of_those_in_the_text(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(STAGES)
+    found = dockerfile.read(tmp_path, "Dockerfile", {"BASE": "acme/base:2", "OTHER": "x"})
+    assert found.images == ("docker.io/acme/base:2", "docker.io/library/alpine:latest")
+
+
+@pytest.mark.parametrize(("target", "stages"), [("one", 1), ("ONE", 1), ("0", 1), ("two", 2), ("2", 3)])
+def test_a_stage_that_is_asked_for_is_the_last_one(tmp_path: Path, target: str, stages: int) -> None:
+    (tmp_path / "Dockerfile").write_text(STAGES)
+    found = dockerfile.read(tmp_path, "Dockerfile", target=target)
+    assert found.text == "".join(STAGES.splitlines(keepends=True)[: stages + 1])
+    assert found.images == ("docker.io/library/debian:latest", "docker.io/library/alpine:latest")[:stages]
+
+
+@pytest.mark.parametrize("target", ["nobody", "3", "9999999999"])
+def test_a_stage_that_is_not_there_is_told(tmp_path: Path, target: str) -> None:
+    (tmp_path / "Dockerfile").write_text(STAGES)
+    with pytest.raises(DevenvError, match=f"has no stage `{target}`") as caught:
+        dockerfile.read(tmp_path, "Dockerfile", target=target)
+    assert caught.value.hint == "there are: `one`, `two`"

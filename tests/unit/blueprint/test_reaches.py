@@ -59,6 +59,14 @@ def test_sources_are_of_the_checkout_of_the_home_or_as_they_are(tmp_path: Path) 
     )
 
 
+@pytest.mark.parametrize("source", [".", "conf/..", "whole"])
+def test_of_the_projects_whole_folder_its_secrets_are_kept_back(tmp_path: Path, source: str) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "whole").symlink_to(".")
+    bind, hidden = added(tmp_path, HostPath("/code", source, read_only=False))
+    assert (bind.kind, bind.target, hidden) == ("bind", "/code", Mount("tmpfs", "", "/code/.devenv"))
+
+
 def test_rights_are_told_to_the_engine_and_are_parts_of_the_configuration(tmp_path: Path) -> None:
     privileged, capable = web(tmp_path, privileged=True), web(tmp_path, capabilities=("NET_ADMIN",))
     assert "privileged" in parts(privileged)

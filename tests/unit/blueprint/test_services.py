@@ -106,3 +106,31 @@ def test_a_file_that_is_none_is_told_where_it_is_named(tmp_path: Path, use: str,
     assert problem.message == message
     assert problem.where is not None
     assert problem.where.line == 2
+
+
+def test_a_service_by_an_image_is_started_as_it_is_told_and_after_what_it_needs(tmp_path: Path) -> None:
+    proxy = Service(
+        "proxy", None, image="acme/proxy:1", entrypoint=("/entry",), command=("serve",), working_dir="/srv",
+        run_as="1:2", needs=("web", "db"),
+    )  # fmt: skip
+    services = (proxy, Service("db", None, image="acme/db:1"))
+    project = projects.project(tmp_path, apps=(projects.app(needs=("db",)),), services=services)
+    made = blueprint.make(project, projects.CATALOG, projects.pins(project), projects.placement(tmp_path))
+    assert [one.unit for one in made.containers] == ["db", "web", "proxy"]
+    last = made.containers[-1]
+    assert (last.entrypoint, last.command, last.working_dir) == (("/entry",), ("serve",), "/srv")
+    assert (last.user, last.needs) == ("1:2", ("web", "db"))
+
+
+def test_arguments_and_stage_decide_what_a_dockerfile_makes(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("ARG A\nFROM acme/x:${A:-0} AS one\nFROM alpine\n")
+    keys = set()
+    for changes in ({}, {"args": {"A": "1"}}, {"args": {"A": "2"}}, {"target": "one"}):
+        service = Service("search", None, dockerfile="Dockerfile", **changes)
+        project = projects.project(tmp_path, services=(service,))
+        keys.add(
+            blueprint.make(project, projects.CATALOG, projects.pins(project), projects.placement(tmp_path))
+            .images[0]
+            .key
+        )
+    assert len(keys) == 4

@@ -349,6 +349,13 @@ def test_a_service_that_apps_need_stays_and_every_need_is_told_with_its_place(sh
     assert [(one.file, one.line) for one in places] == [(config.NAME, 8), (config.NAME, 25), (config.LOCAL_NAME, 2)]
 
 
+def test_a_service_that_another_one_needs_stays_unless_both_go(shop: Path) -> None:
+    written(shop, SHOP + '[services.proxy]\nimage = "a"\nneeds = ["postgres"]\n')
+    assert messages(kept(shop, "postgres")) == ["service `proxy` needs `postgres`"]
+    remove.run(shop, ["postgres", "proxy"])
+    assert "proxy" not in content(shop)
+
+
 def test_a_service_that_is_also_laid_over_the_file_may_go_though_it_is_needed(shop: Path) -> None:
     written(shop, SHOP.replace("[apps.web]\n", '[apps.web]\nneeds = ["postgres"]\n'))
     (shop / config.LOCAL_NAME).write_text("[services.postgres]\nport = 7000\n")

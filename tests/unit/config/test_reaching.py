@@ -72,9 +72,6 @@ def test_an_app_like_another_shares_its_files_and_says_itself_what_else_it_may(t
         ("mounts = ['a']", "`apps.web.mounts`: expected a table of paths, got a list"),
         ("mounts = { '/a' = 'no' }", "the project has no file or folder `no`"),
         ("mounts = { '/a' = 'a', '/a/' = 'a' }", "two mounts are at `/a`"),
-        ("mounts = { '/a' = '.' }", "the project's whole folder cannot be mounted: devenv keeps secrets in it"),
-        ("mounts = { '/a' = 'folder/..' }", "the project's whole folder cannot be mounted: devenv keeps secrets in it"),
-        ("mounts = { '/a' = 'whole' }", "the project's whole folder cannot be mounted: devenv keeps secrets in it"),
         ("mounts = { '/a' = '.devenv' }", "`.devenv` is in `.devenv`, where devenv keeps secrets"),
         ("mounts = { '/a' = './.devenv/x' }", "`./.devenv/x` is in `.devenv`, where devenv keeps secrets"),
         ("mounts = { '/a' = 'hidden' }", "`hidden` is in `.devenv`, where devenv keeps secrets"),
@@ -98,10 +95,8 @@ def test_an_app_like_another_shares_its_files_and_says_itself_what_else_it_may(t
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, line: str, message: str) -> None:
     (tmp_path / "a").touch()
-    for folder in ("folder", ".devenv/secrets"):
-        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / ".devenv/secrets").mkdir(parents=True)
     (tmp_path / "hidden").symlink_to(".devenv/secrets")
-    (tmp_path / "whole").symlink_to(".")
     assert wrong(tmp_path, f"[apps.web]\n{line}\n") == [message]
 
 
