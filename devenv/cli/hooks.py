@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 def run(
     context: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="Hooks; all of the stage when none is named.")] = None,
-    stage: Annotated[str, typer.Option(metavar="pre-commit|pre-push", help="When they are run.")] = "pre-commit",
+    stage: Annotated[
+        str, typer.Option(metavar="pre-commit|pre-push", help="When they are run. Default: pre-commit")
+    ] = "",
     everything: Annotated[bool, typer.Option("--all", help="Look at every file, not only at changed ones.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -36,10 +39,11 @@ def run(
     from devenv.commands import hooks
     from devenv.ui import hooks as shown
 
-    project, which = session.workspace(context.obj), _stage(stage)
+    by_pre_commit = hooks.begun_by_pre_commit(os.environ)
+    project, which = session.workspace(context.obj), _stage(stage or ("pre-push" if by_pre_commit else "pre-commit"))
     chosen = hooks.chosen(project, which, names or ())
-    pushed = sys.stdin.read().splitlines() if which == "pre-push" and not sys.stdin.isatty() else ()
-    scope = hooks.scope(everything=everything, pushed=pushed)
+    scope = hooks.scope(everything=everything, pushed=_pushed(by_pre_commit) if which == "pre-push" else ())
+    hooks.told(os.environ)
     if not chosen or scope is None:
         shown.nothing(which, as_json=as_json)
         return
@@ -66,6 +70,13 @@ def uninstall(context: typer.Context, as_json: Json = False) -> None:
     from devenv.ui import hooks as shown
 
     shown.uninstalled(hooks.uninstall(session.workspace(context.obj)), as_json=as_json)
+
+
+def _pushed(by_pre_commit: str | None) -> Sequence[str]:
+    """The lines that git gives a script before a push."""
+    if by_pre_commit is not None:
+        return (by_pre_commit,)
+    return () if sys.stdin.isatty() else sys.stdin.read().splitlines()
 
 
 def _stage(text: str) -> HookStage:

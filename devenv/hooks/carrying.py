@@ -13,10 +13,13 @@ from devenv.errors import EngineError
 
 MARK = ".laid-out"
 """Beside the folder inside: the id of the tree in it."""
+LAST = ".devenv-last"
 # A change in the moment of the mark would not be newer than it.
 _MARKED = f'printf %s "$2" >"../{MARK}" && touch -d "@$(($(date +%s) - 2))" "../{MARK}"'
-_IN = f'mkdir -p "$1" && cd "$1" && tar -xf - && {_MARKED}'
-_GONE = 'cd "$1" 2>/dev/null || exit 0; xargs -0 rm -f --'
+# A cut off archive may look whole to tar: its last file tells. Until then nothing says what is there.
+_IN = f'mkdir -p "$1" && cd "$1" && rm -f "../{MARK}" && tar -xf - && rm "{LAST}" && {_MARKED}'
+_GONE = f'cd "$1" 2>/dev/null || exit 0; rm -f "../{MARK}"; xargs -0 rm -f --'
+_EMPTY = f'cd "$1/.." 2>/dev/null || exit 0; rm -rf "{MARK}" tree*'
 _ALTERED = f'cd "$1" && find . -newer "../{MARK}" -type f -print0'
 _THERE = 'cd "$1" && find . ! -type d -print0'
 
@@ -40,7 +43,7 @@ def bring_in(engine: Engine, container: str, place: str, tree: str, here: Path, 
         paths: What differs, files that are gone among it; None for a folder that holds nothing of use.
     """
     if paths is None:
-        _run(engine, container, 'rm -rf "$1"', (place,))
+        _run(engine, container, _EMPTY, (place,))
         there, gone = sorted(_below(here)), []
     else:
         there = sorted(path for path in paths if (here / path).is_symlink() or (here / path).exists())
@@ -75,6 +78,7 @@ def _packed(folder: Path, paths: Collection[str]) -> bytes:
     with tarfile.open(fileobj=content, mode="w") as tar:
         for path in paths:
             tar.add(folder / path, path, recursive=False)
+        tar.addfile(tarfile.TarInfo(LAST))
     return content.getvalue()
 
 
