@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from devenv.cli import session
-from devenv.errors import UsageError
-from devenv.ui import screen
-
-if TYPE_CHECKING:
-    from devenv.cli.session import Options
-    from devenv.engine.protocol import Engine
-    from devenv.model.project import HookStage
-    from devenv.workspace import Workspace
 
 app = typer.Typer(no_args_is_help=True, help="Check what is to be committed, inside the environment.")
 
@@ -36,22 +24,9 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run the project's hooks on what is staged; the working tree is left alone but for what they change."""
-    from devenv.commands import hooks
-    from devenv.ui import hooks as shown
+    from devenv.cli import hooked
 
-    by_pre_commit = hooks.begun_by_pre_commit(os.environ)
-    project, which = session.workspace(context.obj), _stage(stage or ("pre-push" if by_pre_commit else "pre-commit"))
-    chosen = hooks.chosen(project, which, names or ())
-    scope = hooks.scope(everything=everything, pushed=_pushed(by_pre_commit) if which == "pre-push" else ())
-    hooks.told(os.environ)
-    if not chosen or scope is None:
-        shown.nothing(which, as_json=as_json)
-        return
-    engine = session.engine(context.obj)
-    with _running(context.obj, project, engine):
-        result = hooks.run(project, engine, chosen, scope, shown.silent if as_json else shown.checked)
-    shown.result(result, as_json=as_json)
-    raise typer.Exit(0 if result.passed else 1)
+    raise typer.Exit(hooked.run(context.obj, names or (), stage, everything=everything, as_json=as_json))
 
 
 @app.command()
@@ -70,40 +45,3 @@ def uninstall(context: typer.Context, as_json: Json = False) -> None:
     from devenv.ui import hooks as shown
 
     shown.uninstalled(hooks.uninstall(session.workspace(context.obj)), as_json=as_json)
-
-
-def _pushed(by_pre_commit: str | None) -> Sequence[str]:
-    """The lines that git gives a script before a push."""
-    if by_pre_commit is not None:
-        return (by_pre_commit,)
-    return () if sys.stdin.isatty() else sys.stdin.read().splitlines()
-
-
-def _stage(text: str) -> HookStage:
-    if text == "pre-commit":
-        return "pre-commit"
-    if text == "pre-push":
-        return "pre-push"
-    raise UsageError(f"there is no stage `{text}`", hint="there are: `pre-commit` and `pre-push`")
-
-
-@contextmanager
-def _running(given: Options, project: Workspace, engine: Engine) -> Iterator[None]:
-    """Start the environment for the while, unless it is up."""
-    from devenv import running
-
-    if running.is_up(project, engine):
-        yield
-        return
-    from devenv.commands import down, up
-    from devenv.ui import progress
-
-    background = session.background(given, project, engine)
-    screen.say(f"`{project.instance}` is not up: it is started for the hooks")
-    with session.locked(project, engine), progress.drawn() as tell:
-        up.run(project, engine, background, tell=tell)
-    try:
-        yield
-    finally:
-        with session.locked(project, engine), progress.drawn() as tell:
-            down.stop(project, engine, background, tell=tell)
