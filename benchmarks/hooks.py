@@ -2,8 +2,8 @@
 
     python -m benchmarks.hooks --engine unix:///var/run/docker.sock
 
-Each sample is a whole `devenv hooks run`. The check tells how long it took itself, by the container's clock; what the run
-takes over that is devenv's and the engine's. Nothing is asserted: a slow machine is no failure.
+Each sample is a whole `devenv hooks run`. The check tells how long it took itself, by the container's clock; what the
+run takes over that is devenv's and the engine's. Nothing is asserted: a slow machine is no failure.
 """
 
 from __future__ import annotations

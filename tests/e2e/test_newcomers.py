@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests import engines, newcomers
-from tests.e2e import checkouts
 from tests.e2e.checkouts import Checkout
 
 pytestmark = [pytest.mark.docker, pytest.mark.network]
