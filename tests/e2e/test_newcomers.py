@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,7 @@ def begun(folder: Path, name: str) -> Iterator[Checkout]:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_project_that_is_taken_as_it_is_gives_a_page(tmp_path: Path, name: str) -> None:
     engines.require()
-    with begun(tmp_path / f"newcomer-{name}", name) as checkout:
+    with begun(tmp_path / f"{name}-{uuid.uuid4().hex[:6]}", name) as checkout:
         written = (checkout.folder / "devenv.toml").read_text()
         apps = tomllib.loads(written)["apps"]
         address = checkout.run("url", FRONT if FRONT in apps else "web").out.strip()
