@@ -178,12 +178,11 @@ class _Room:
 
     def _differing(self, container: str) -> set[str] | None:
         """The files that are other inside than laid out here; None where nothing there is of use."""
-        there = "" if self._place.is_new else carrying.laid_out(self._engine, container, self._inside)
-        paths = self._repository.between(there, self._content.tree) if there else None
-        if paths is not None:
-            known = self._repository.known(self._place.index)
-            paths |= carrying.disturbed(self._engine, container, self._inside, known)
-        return paths
+        if self._place.is_new:
+            return None
+        inside = carrying.look(self._engine, container, self._inside)
+        paths = self._repository.between(inside.tree, self._content.tree) if inside.tree else None
+        return None if paths is None else paths | inside.disturbed(self._repository.known(self._place.index))
 
     def _changed(self, container: str) -> tuple[str, ...]:
         """The files that differ from what they were before the last hook."""
