@@ -70,9 +70,9 @@ LAYERS = (
 HOMES: Mapping[str, tuple[str, ...]] = {
     # Requests brings it.
     "certifi": ("devenv.images",),
-    "json5": ("devenv.importing",),
     "docker": ("devenv.engine.docker", "devenv.engine.credentials"),
     "jinja2": ("devenv.render",),
+    "json5": ("devenv.detection", "devenv.importing"),
     "keyring": ("devenv.vault",),
     "platformdirs": ("devenv.config",),
     "pydantic": ("devenv.catalog",),
@@ -84,7 +84,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "tomlkit": ("devenv.toml",),
     "typer": ("devenv.cli",),
     "watchfiles": ("devenv.sync",),
-    "yaml": ("devenv.importing",),
+    "yaml": ("devenv.detection", "devenv.importing"),
 }
 
 SLOW = frozenset(HOMES) - {"typer"}

@@ -51,6 +51,7 @@ class Draft:
 
     Args:
         remarks: What to know of what was found and is not in it.
+        notes: Comments at its head.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Draft:
     apps: tuple[Table, ...] = ()
     services: tuple[Table, ...] = ()
     remarks: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
 
 
 WELCOME = ("The development environment of this project: `devenv up` starts it, the same for everyone.",)
@@ -74,6 +76,7 @@ def text(draft: Draft, welcome: Sequence[str] = WELCOME) -> str:
         f"name = {_value(draft.name)}",
         f"images = {_value(draft.images)} # {origin[draft.images]}",
     ]
+    head[1:1] = [_remark(one) for one in draft.notes]
     return "\n\n".join(["\n".join(head), tables((*draft.apps, *draft.services))]).rstrip("\n") + "\n"
 
 
@@ -106,7 +109,8 @@ def _key(key: str) -> str:
 def _value(value: Value) -> str:
     if isinstance(value, str):
         # JSON's escapes are TOML's, but for the one character that TOML wants escaped as well.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+        text = value.replace("\0", "")  # nothing that is started can be given it
+        return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
