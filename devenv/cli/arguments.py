@@ -570,3 +570,8 @@ def _terminal(inside: ModuleType) -> Terminal:
     is_interactive = screen.is_interactive()
     terminal: Terminal = inside.Terminal(is_interactive, write, remark, None if is_interactive else screen.piped_in())
     return terminal
+
+
+def command() -> Any:
+    """The whole command line as one command, for what reads it: shells and the reference."""
+    return typer.main.get_command(app)
