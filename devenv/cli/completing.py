@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv import config
+from devenv.config import source
 from devenv.errors import DevenvError
 
 ZSH_FIRST = '[[ ${funcstack[1]} == _%(prog_name)s ]] && %(complete_func)s "$@"\n'
@@ -81,13 +82,13 @@ def _table(context: Any, name: str) -> Mapping[str, Any]:
     """A table of `devenv.toml` and what lies over it, as it is; what is wrong with the file `devenv check` tells."""
     given = context.find_root().params
     try:
-        documents = config.source.read(config.find(_folder(context)))
+        documents = source.read(config.find(_folder(context)))
     except DevenvError:
         return {}
-    if name == config.PROFILES:
-        tables = [one.table.get(name) for one in config.source.layered(documents, None).layers]
+    if name == source.PROFILES:
+        tables = [one.table.get(name) for one in source.layered(documents, None).layers]
         return {key: one for table in tables if isinstance(table, dict) for key, one in table.items()}
-    found = config.source.layered(documents, given.get("profile")).data().get(name)
+    found = source.layered(documents, given.get("profile")).data().get(name)
     return found if isinstance(found, dict) else {}
 
 
@@ -117,7 +118,7 @@ def _scaled(context: Any) -> Iterable[str]:
 _UNITS = _keys("apps", "services")
 
 OFFERS: Mapping[tuple[str, str], Offer] = {
-    ("", "profile"): _keys(config.PROFILES),
+    ("", "profile"): _keys(source.PROFILES),
     ("add", "names"): _catalog,
     ("connect", "service"): _keys("services"),
     ("env", "form"): _one_of("dotenv", "shell", "json"),
