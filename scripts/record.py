@@ -30,11 +30,9 @@ FILE = ROOT / "docs" / "demo.svg"
 STORY = (
     "grep -A9 apps devenv.toml",
     "devenv up -d",
-    "devenv status",
-    "devenv run test",
     'devenv connect postgres -- -tc "select title from books limit 3"',
     "devenv snapshot save before-lunch",
-    "devenv down",
+    "devenv status",
 )
 PROMPT = "$ "
 COLUMNS, ROWS = 96, 26
@@ -237,7 +235,7 @@ def svg(frames: Sequence[Frame]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width:.0f} {height}" '
         f'width="{width:.0f}" height="{height}">\n'
-        "<title>A terminal: devenv brings the bookshop up, tests it, saves its data and takes it down</title>\n"
+        "<title>A terminal: devenv brings a bookshop up, asks its database and saves its data</title>\n"
         f"<style>{chr(10).join(rules)}</style>\n"
         f'<rect width="100%" height="100%" rx="10" fill="{PAPER}" stroke="#30363d"/>\n'
         + "\n".join(texts)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from devenv.cli import session
 from tests import engines, newcomers, pages, ports
 from tests.e2e.checkouts import ROOT
 from tests.pages import Block, Command
@@ -97,6 +98,7 @@ class World:
 # What pages leave.
 ANEW = (
     "git checkout -q .",
+    "if [ -d ../review ]; then (cd ../review && devenv down --volumes --force); fi",
     "rm -rf ../review .devenv/snapshots",
     "git worktree prune",
     "git branch -q -D review 2>/dev/null || true",
@@ -117,6 +119,7 @@ WORLDS: Mapping[str, World] = {
     "docs/explanation/sync.md": World(),
     "docs/how-to/add-a-service.md": World(before=["devenv remove redis"]),
     "docs/how-to/begin-a-project.md": World(called="notes", files=newcomers.FLASK),
+    "docs/how-to/completion-and-schema.md": World(),
     "docs/how-to/data.md": World(called="shop", before=MIGRATE),
     "docs/how-to/limits.md": World(),
     "docs/how-to/remote-engine.md": World(),
@@ -155,6 +158,9 @@ class Reader:
             "GIT_COMMITTER_EMAIL": "a@b",
         }
         own = {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+        # What is installed for a shell is installed at home.
+        own |= {"HOME": str(folder / "home"), "DEVENV_CACHE": str(session.machine().cache)}
+        (folder / "home").mkdir()
         # `down --all` and `prune` mean what this machine has: so it is one of its own.
         return os.environ | who | own | {"DEVENV_STATE": str(folder / "state"), "PYTHONWARNINGS": "error"}
 
