@@ -35,6 +35,14 @@ RESULTS: Mapping[str, str] = {
     "sync status": "sync.SyncResult",
     "up": "up.UpResult",
 }
+MEANINGS = {
+    0: "done",
+    1: "the project is wrong, or something was found (below)",
+    2: "the command line is wrong",
+    cli.BUG: "a bug in devenv; a report was written, ready to paste into an issue",
+    4: "the engine, a registry or a mirror refused, or a container did not become ready",
+    cli.INTERRUPTED: "interrupted",
+}
 KEPT_BACK = {("Step", "after"), ("Step", "unit")}
 # Of these the code is that of what they run.
 PASSED_ON = ("exec", "run", "shell", "connect")
@@ -90,12 +98,9 @@ def exit_codes() -> str:
     for error in _family(errors.DevenvError):
         raised.setdefault(error.exit_code, []).append(_text(inspect.getdoc(error)).split(". ")[0].rstrip("."))
     found = [(path, one.epilog) for path, one in completing.commands(arguments.command()) if one.epilog]
-    lines = ["# Exit codes", "", "MADE", "", "| code | meaning |", "|---|---|", "| 0 | done |"]
-    lines.append("| 1 | the project is wrong, or something was found (below) |")
-    lines.append("| 2 | the command line is wrong |")
-    lines.append(f"| {cli.BUG} | a bug in devenv; a report was written, ready to paste into an issue |")
-    lines.append("| 4 | the engine, a registry or a mirror refused, or a container did not become ready |")
-    lines.append(f"| {cli.INTERRUPTED} | interrupted |")
+    lines = ["# Exit codes", "", "MADE", "", "| code | meaning |", "|---|---|"]
+    meanings = {code: _lowered(words[0]) for code, words in raised.items()} | MEANINGS
+    lines += [f"| {code} | {meanings[code]} |" for code in sorted(meanings)]
     names = [f"`{one}`" for one in PASSED_ON]
     lines.append(f"| any | {', '.join(names[:-1])} and {names[-1]} give back the command's own code |")
     lines += ["", "## Commands that look for something", "", "| command | |", "|---|---|"]
