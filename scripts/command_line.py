@@ -192,7 +192,7 @@ def _usage(path: str, command: Any) -> str:
 def _positional(command: Any) -> Iterator[Line]:
     for one in command.params:
         if one.param_type_name == "argument":
-            name = one.metavar or f"{one.name.upper()}{'...' if one.nargs == -1 else ''}"
+            name = (one.metavar or "").strip("[]") or f"{one.name.upper()}{'...' if one.nargs == -1 else ''}"
             yield Line(name if one.required else f"[{name}]", _text(one.help))
 
 

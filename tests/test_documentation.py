@@ -113,6 +113,9 @@ def _project(block: Block, folder: Path) -> None:
     for name in re.findall(r'(?:dockerfile|seed) = "([^"]+)"', block.text):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("FROM scratch\n")
+    for line in re.findall("^mounts = .*", block.text, re.MULTILINE):
+        for name in re.findall(r'(?:" =|source =) "([^/~.][^"]*)"', line):
+            (folder / name).mkdir(parents=True, exist_ok=True)
     if is_whole(block):
         (folder / "devenv.toml").write_text(block.text)
     else:
