@@ -93,7 +93,8 @@ def _table(context: Any, name: str) -> Mapping[str, Any]:
 
 
 def _folder(context: Any) -> Path:
-    return Path(context.find_root().params.get("folder") or ".").absolute()
+    # The shell has not replaced a `~` yet.
+    return Path(context.find_root().params.get("folder") or ".").expanduser().absolute()
 
 
 def _catalog(context: Any) -> Iterable[str]:

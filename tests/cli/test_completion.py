@@ -86,7 +86,6 @@ def offered(folder: Path, line: str) -> list[str]:
         ("devenv env --format ", ["dotenv", "shell", "json"]),
         ("devenv add post", ["postgres"]),
         ("devenv diff --with ", []),
-        ("devenv nonsense ", []),
     ],
 )
 def test_what_fits_is_offered(shop: Path, line: str, names: list[str]) -> None:
@@ -96,6 +95,10 @@ def test_what_fits_is_offered(shop: Path, line: str, names: list[str]) -> None:
 def test_names_are_those_of_the_project_that_the_line_names(shop: Path) -> None:
     assert offered(shop.parent, "devenv -C shop run ") == ["migrate"]
     assert offered(shop.parent, "devenv run ") == []
+    (shop.parent / ".home").mkdir(exist_ok=True)
+    (shop.parent / ".home" / "shop").symlink_to(shop)
+    assert offered(shop.parent, "devenv -C ~/shop run ") == ["migrate"]
+    assert offered(shop.parent, "devenv -C ~nobody-of-that-name/shop run ") == []
 
 
 def test_names_of_a_chosen_profile_and_of_this_machine_are_offered(shop: Path) -> None:
