@@ -8,6 +8,7 @@ from typing import Any
 
 from devenv import catalog, config, reference
 from devenv.model.catalog import ServiceEntry, StackEntry
+from scripts import command_line
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made by scripts/reference.py; a test tells when it is out of date. -->\n"
@@ -15,7 +16,13 @@ MADE = "<!-- Made by scripts/reference.py; a test tells when it is out of date. 
 
 def pages() -> dict[str, str]:
     """The pages by file name."""
-    return {"devenv-toml.md": devenv_toml(), "catalog.md": catalog_page()}
+    return {
+        "devenv-toml.md": devenv_toml(),
+        "catalog.md": catalog_page(),
+        "cli.md": command_line.page().replace("MADE", MADE.rstrip(), 1),
+        "exit-codes.md": command_line.exit_codes().replace("MADE", MADE.rstrip(), 1),
+        "devenv.1": command_line.man_page(),
+    }
 
 
 def devenv_toml() -> str:

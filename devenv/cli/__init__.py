@@ -14,6 +14,9 @@ from devenv.ui import errors, screen
 
 INTERRUPTED = 130
 BUG = 3
+# Set by the scripts of shells that `devenv --show-completion` prints.
+COMPLETING = "_DEVENV_COMPLETE"
+COMPLETION = {"--install-completion", "--show-completion"}
 
 
 def main() -> NoReturn:
@@ -79,8 +82,14 @@ def _run(arguments: list[str]) -> int:
         return bare(session.Options()) or 0
     from devenv.cli import arguments as parser
 
+    if COMPLETING in os.environ or not COMPLETION.isdisjoint(arguments):
+        from devenv.cli import completing
+
+        completing.prepare()
+        if COMPLETING in os.environ:
+            return completing.answer(parser.command())
     try:
-        result = parser.app(arguments, standalone_mode=False)
+        result = parser.app(arguments, standalone_mode=False, prog_name="devenv")
     except parser.Abort as error:
         raise KeyboardInterrupt from error
     except Exception as error:

@@ -297,7 +297,7 @@ def reset(
     results.reset(result)
 
 
-@app.command()
+@app.command(epilog="Exit code 1: nothing was found.")
 def services(
     context: typer.Context,
     words: Annotated[list[str] | None, typer.Argument(help="Only those that have all these words.")] = None,
@@ -410,7 +410,7 @@ def sync_log(
         screen.give(screen.safe(line))
 
 
-@app.command()
+@app.command(epilog="Exit code 1, with --check: it does not cover the project.")
 def lock(
     context: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="With --upgrade or --outdated: only these.")] = None,
@@ -443,7 +443,7 @@ def lock(
     results.lock(result, outdated=outdated, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Exit code 1: something differs.")
 def diff(
     context: typer.Context,
     report: Annotated[Path | None, typer.Option("--with", help="A colleague's `devenv report`, as a file.")] = None,
@@ -485,7 +485,7 @@ def report(context: typer.Context) -> None:
     screen.give_json(made.data(Path.home()))
 
 
-@app.command()
+@app.command(epilog="Exit code 1: an image is not what its pin says.")
 def verify(context: typer.Context, units: Units = None, as_json: Json = False) -> None:
     """Make images once more and compare every byte with those in use."""
     from devenv.commands import verify as verify_command
@@ -530,7 +530,7 @@ def pull(
     results.pull(result, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Exit code 1: something was found.")
 def check(
     context: typer.Context,
     fix: Annotated[bool, typer.Option("--fix", help="Put right what has one right answer.")] = False,
@@ -555,7 +555,7 @@ def schema() -> None:
     screen.give_json(config.schema())
 
 
-@app.command()
+@app.command(epilog="Exit code 1: something was found.")
 def doctor(
     context: typer.Context,
     fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired.")] = False,
@@ -590,3 +590,8 @@ def _terminal(inside: ModuleType) -> Terminal:
     is_interactive = screen.is_interactive()
     terminal: Terminal = inside.Terminal(is_interactive, write, remark, None if is_interactive else screen.piped_in())
     return terminal
+
+
+def command() -> Any:
+    """The whole command line as one command, for what reads it: shells and the reference."""
+    return typer.main.get_command(app)

@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True, help="Check what is to be committed, ins
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 
 
-@app.command()
+@app.command(epilog="Exit code 1: a hook failed, or changed files.")
 def run(
     context: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="Hooks; all of the stage when none is named.")] = None,

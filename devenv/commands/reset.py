@@ -48,10 +48,12 @@ def run(
     workspace.guard(project, observed)
     if generations.settle(project, engine, observed):
         observed = engine.observe(instance)
-    mine = _part(project, observed, services)
-    steps = environment.take_down(engine, mine, volumes=True, tell=tell, cause="devenv reset").steps
+    mine, wanted = _part(project, observed, services), None
     if observed.containers:
+        # What keeps them from starting again is told while there still are data.
         wanted = workspace.resolve(project, engine.info.architecture, copies=workspace.copies(project, engine))
+    steps = environment.take_down(engine, mine, volumes=True, tell=tell, cause="devenv reset").steps
+    if wanted is not None:
         fill = background.filling(wanted, tell)
         steps += environment.converge(project, engine, wanted, tell=tell, fill=fill).steps
     return ResetResult(instance, tuple(services), steps, bool(observed.containers))

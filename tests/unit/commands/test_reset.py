@@ -7,10 +7,11 @@ import pytest
 from devenv import blueprint, environment
 from devenv.commands import reset
 from devenv.engine.memory import MemoryEngine
-from devenv.errors import DevenvError, UsageError
+from devenv.engine.protocol import SeenImage
+from devenv.errors import DevenvError, LockfileError, UsageError
 from devenv.live import Background
 from devenv.model import labels
-from devenv.model.blueprint import Blueprint, Volume
+from devenv.model.blueprint import Blueprint, Container, Volume
 from devenv.model.machine import Machine
 from devenv.model.project import Project
 from devenv.workspace import Workspace
@@ -50,6 +51,17 @@ def test_a_service_loses_its_data_and_others_keep_theirs(tmp_path: Path) -> None
 def test_without_a_name_all_that_keep_data_are_meant(tmp_path: Path) -> None:
     world = World(tmp_path, postgres=None, redis=None, other=None)
     assert world.reset() == ["shop_other-data"]
+
+
+def test_what_cannot_be_started_again_keeps_its_data(tmp_path: Path) -> None:
+    world = World(tmp_path, postgres=None, redis=None)
+    world.engine.images["image"] = SeenImage("sha256:1", "sha256:1", {})
+    own = {labels.INSTANCE: "shop", labels.FOLDER: str(tmp_path), labels.UNIT: "postgres"}
+    world.engine.create(Container("shop-postgres-1", "postgres", "service", "image", labels=own))
+    with pytest.raises(LockfileError, match=r"no `devenv\.lock`"):
+        world.reset("postgres")
+    assert "shop_postgres-data" in world.engine.volumes
+    assert "shop-postgres-1" in world.engine.containers
 
 
 def test_names_that_mean_nothing_are_refused(tmp_path: Path) -> None:
