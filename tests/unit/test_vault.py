@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -129,6 +130,18 @@ def test_what_is_kept_is_outside_the_project_for_its_owner_alone(tmp_path: Path)
     assert not any(CANARY in one.read_text() for one in opened.folder.rglob("*") if one.is_file())
     path.write_text("{")
     assert f"`{path}`" in refusal(opened).message
+
+
+def test_of_a_project_that_is_gone_nothing_is_kept_any_more(tmp_path: Path, ring: Ring) -> None:
+    gone, stays = shop(tmp_path / "p", Secret("A"), Secret("B")), shop(tmp_path / "q")
+    vault.keep(gone, "A", CANARY)
+    vault.keep(gone, "B", CANARY, in_keyring=True)
+    vault.keep(stays, "TOKEN", "v")
+    shutil.rmtree(gone.folder)
+    vault.drop(gone.machine, gone.folder)
+    assert (ring.kept, len(list((tmp_path / "state").rglob("*.json")))) == ({}, 1)
+    assert found(stays) == ("kept", "v")
+    vault.drop(gone.machine, gone.folder)
 
 
 def test_those_who_keep_several_at_once_lose_none(tmp_path: Path) -> None:
