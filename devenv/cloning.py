@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import devenv
-from devenv import config, environment, generations, instances, secrets, seeds, trust, workspace
+from devenv import config, environment, generations, instances, secrets, seeds, workspace
 from devenv.engine import lock
 from devenv.engine.protocol import Engine
 from devenv.errors import DevenvError, UsageError
@@ -85,7 +85,7 @@ def saved(mine: Workspace, engine: Engine, name: str, *, profile: str | None, te
     Raises:
         DevenvError: There is no such instance, or it has no data, or this checkout has some.
     """
-    trust.require(mine)
+    environment.require_consent(mine)
     store.sweep(mine.folder)
     other = _opened(mine, engine, mine.project.name if name == MAIN else name, profile)
     observed = engine.observe(mine.instance)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from devenv import config, generations, identity, joining, lockfile, plan, render, secrets, trust, workspace
+from devenv import config, generations, identity, joining, lockfile, plan, render, secrets, workspace
 from devenv.engine import apply, readiness
 from devenv.engine.protocol import Engine
 from devenv.errors import DevenvError
@@ -39,6 +39,20 @@ class Outcome:
     kept: tuple[str, ...]
     digests: Mapping[str, str]
     wanted: Blueprint
+
+
+def require_consent(workspace_: Workspace) -> None:
+    """Refuse to go on before the user has allowed what the project reaches beyond its own containers.
+
+    For whoever is about to start or change something, before anything else.
+
+    Raises:
+        Unconsented: He has not.
+    """
+    if workspace_.project.reaches:  # few do, and all others would wait for the import
+        from devenv import trust
+
+        trust.require(workspace_)
 
 
 def prepare(
@@ -138,7 +152,7 @@ def converge(
         NotReady: A container exited or did not become ready; the others stay.
         PortTaken: Something has a port that is declared.
     """
-    trust.require(workspace_)
+    require_consent(workspace_)
     _require_secrets(workspace_)
     observed = engine.observe(wanted.instance)
     workspace.guard(workspace_, observed)
@@ -207,7 +221,7 @@ def bring(
     workspace_: Workspace, engine: Engine, wanted: Blueprint, units: Collection[str], *, tell: Tell
 ) -> dict[str, str]:
     """Bring the images of these units onto the engine and no more; return the digests of those built or looked at."""
-    trust.require(workspace_)
+    require_consent(workspace_)
     work = Work(workspace_, engine, wanted, tell, lambda: None, None)
     work.bring(units)
     return work.digests

@@ -108,8 +108,6 @@ def require(project: Workspace) -> None:
         Unconsented: There is none to some of it.
         DevenvError: Something of this machine that a container is to have is not there.
     """
-    if not project.project.reaches:
-        return
     # Without leave to read a secret of this machine, it is only not read.
     missing = tuple(one for one in unconsented(project) if one.kind != "secret")
     if missing:
@@ -237,7 +235,10 @@ def _of_secrets(project: Workspace) -> Iterator[Ask]:
 
 
 _SOURCES: tuple[Callable[[Workspace], Iterator[Ask]], ...] = (_of_units, _of_secrets)
-"""Each tells of other things."""
+"""Each tells of other things; a project that asks for any must be one that `Project.reaches`, for others are let by.
+
+Secrets alone are let by.
+"""
 
 
 def _of_unit(project: Workspace, unit: App | Service, keys: tuple[str, str], ports: Sequence[int]) -> Iterator[Ask]:
@@ -344,13 +345,24 @@ def _check_there(project: Workspace) -> None:
     """Refuse what is outside and not there: some engines would make an empty folder in its place."""
     for keys, mount in _mounts(project):
         path = _located(project, mount)
-        if str(path) not in ENGINES_OWN and not path.exists():
+        if str(path) not in ENGINES_OWN and not _is_there(path):
             place = config.read(project.folder, profile=project.profile).place
             raise DevenvError(
                 f"`{keys[1]}` is to have `{toml.printable(mount.source)}`, and this machine has no such file or folder",
                 hint="create it, or set another one in `devenv.local.toml`",
                 where=place((*keys, "mounts", mount.target)),
             )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is something; the engine may see what this user may not."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _located(project: Workspace, mount: HostPath) -> Path:

@@ -48,23 +48,32 @@ def trust(
 
 
 def asked(error: Untrusted) -> bool:
-    """Whether the user, asked on a terminal, allows what a command needs."""
+    """Whether the user, asked on a terminal, allows what a command needs; where there is none, nobody is asked.
+
+    Raises:
+        Refused: He does not.
+    """
     from devenv.commands import trust as command
-    from devenv.trust import Unconsented
+    from devenv.trust import Refused, Unconsented
     from devenv.ui import trusting as shown
 
     if not isinstance(error, Unconsented) or not screen.is_interactive():
         return False
     result = command.run(error.project)
     shown.asks(result)
-    return _answered(error.project, result)
+    if not _answered(error.project, result):
+        raise Refused(error.project)
+    return True
 
 
 def _answered(project: Workspace, result: TrustResult) -> bool:
     from devenv.commands import trust as command
     from devenv.ui import trusting as shown
 
-    if not typer.confirm("Allow this?", err=True):
-        return False
+    try:
+        if not typer.confirm("Allow this?", err=True):
+            return False
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
     shown.allowed(command.allow(project, result.missing), as_json=False)
     return True

@@ -44,10 +44,10 @@ def up(
 
     project = session.workspace(given)
     if project.project.secrets and not (dry_run or as_json) and screen.is_interactive():
-        from devenv import trust
+        from devenv import environment
         from devenv.cli import secrets
 
-        trust.require(project)
+        environment.require_consent(project)
         secrets.ask(project)
     engine = session.engine(given)
     if not dry_run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ ENOUGH_MEMORY = 2 * 10**9
 # The first of each that speaks version 1.41 of the API, which everything devenv asks for is part of.
 OLDEST = {"Docker Engine": (20, 10), "Podman": (4, 0)}
 
+_LOGIN = re.compile(r"(?<=://)[^/\s@:]*:[^/\s@]*@")
 _USUAL_ADDRESSES = ("unix:///var/run/docker.sock", "unix:///run/docker.sock")
 
 
@@ -111,7 +112,12 @@ def run(
     findings = _look(machine, host, reach, project, connect, usual=usual)
     if fix and _repair(findings, host, reach, say):
         findings = _look(machine, host, reach, project, connect, usual=usual)
-    return DoctorResult(findings)
+    return DoctorResult(tuple(_without_login(one) for one in findings))
+
+
+def _without_login(finding: Finding) -> Finding:
+    """An address in the words of an error may have a password in it."""
+    return replace(finding, message=_LOGIN.sub("", finding.message))
 
 
 def reach_engine(machine: Machine, environ: Mapping[str, str], home: Path, flag: str | None = None) -> Reached:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
-from devenv import census, entry
+from devenv import census, entry, vault
 from devenv.census import Found
 from devenv.engine.protocol import Engine, Usage
 from devenv.instances import ledger
@@ -58,6 +59,7 @@ def run(engine: Engine, machine: Machine, chosen: tuple[Gone, ...], *, tell: Tel
         for one in chosen:
             if one.name in now:
                 census.take_down(engine, machine, one.name, volumes=True, force=True, tell=tell, cause="devenv prune")
+                vault.drop(machine, Path(one.folder))
                 done.append(one)
     forgotten = ledger.forget(machine)
     for name in {*forgotten, *(one.name for one in done)}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from devenv import environment, generations, trust, workspace
+from devenv import environment, generations, workspace
 from devenv.engine.protocol import Engine
 from devenv.live import Background
 from devenv.model import labels
@@ -42,7 +42,7 @@ def run(
     project: Workspace, engine: Engine, background: Background, services: Sequence[str], *, tell: Tell
 ) -> ResetResult:
     """Remove the containers and volumes of services; bring them up again where the environment is up."""
-    trust.require(project)
+    environment.require_consent(project)
     instance = project.instance
     observed = engine.observe(instance)
     workspace.guard(project, observed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from devenv import entry, environment, running, trust, workspace
+from devenv import entry, environment, running, workspace
 from devenv.engine.protocol import Engine
 from devenv.environment import Outcome
 from devenv.live import Background
@@ -15,7 +15,7 @@ from devenv.workspace import Workspace
 
 def run(project: Workspace, engine: Engine, background: Background, units: Sequence[str], *, tell: Tell) -> Outcome:
     """Restart these units, or all apps and services."""
-    trust.require(project)
+    environment.require_consent(project)
     names = {one.name for one in running.containers(project, engine, units)}
     wanted = workspace.resolve(project, engine.info.architecture, copies=workspace.copies(project, engine))
     again = {one.name: "`devenv restart`" for one in wanted.containers if one.name in names and one.kind != "files"}

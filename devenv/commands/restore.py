@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 
-from devenv import environment, generations, identity, render, secrets, trust, workspace
+from devenv import environment, generations, identity, render, secrets, workspace
 from devenv.engine.protocol import Engine
 from devenv.live import Background
 from devenv.model import labels
@@ -63,7 +63,7 @@ def run(project: Workspace, engine: Engine, background: Background, what: Chosen
     Raises:
         DevenvError: The snapshot is damaged or does not fit, or something failed: the data is what it was.
     """
-    trust.require(project)
+    environment.require_consent(project)
     store.verify(what.source, what.parts, tell)
     instance = project.instance
     observed = engine.observe(instance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from devenv import balancing, entry, environment, running, trust, workspace
+from devenv import balancing, entry, environment, running, workspace
 from devenv.blueprint import balancer
 from devenv.config import findings
 from devenv.engine.protocol import Engine
@@ -61,7 +61,7 @@ def run(
     Raises:
         NotReady: The environment is not up, or a new replica does not become ready.
     """
-    trust.require(project)
+    environment.require_consent(project)
     running.containers(project, engine)
     apps = {app.name: app for app in project.project.apps}
     workspace.record_replicas(project, {name: _recorded(apps[name], number) for name, number in wanted.items()})

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from devenv import addresses, entry, environment, identity, lockfile, pinning, trust, workspace
+from devenv import addresses, entry, environment, identity, lockfile, pinning, workspace
 from devenv.addresses import Address
 from devenv.engine.protocol import Engine
 from devenv.errors import DevenvError, LockfileError
@@ -66,7 +66,7 @@ def run(
         NotReady: An app or service did not come up; the others stay.
     """
     if not dry_run:
-        trust.require(project)
+        environment.require_consent(project)
         _collect(project)
     architecture = engine.info.architecture
     locked = _lock(project, architecture, tell, frozen=frozen)

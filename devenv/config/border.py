@@ -89,7 +89,8 @@ _MOUNT = shape.table(
 REACH = {
     "mounts": Key(
         shape.free(shape.short(_MOUNT, "source", "a path or a table with `source`"), "a table of paths"),
-        "Files and folders by the path inside: of the project, or with consent from outside of it",
+        "Files and folders by the path inside, of the project or with consent from outside of it; to change them, "
+        '`{ source = "…", read_only = false }`',
     ),
     "privileged": Key(_SWITCH, "Whether it may do what the whole machine's administrator may; needs consent"),
     "capabilities": Key(

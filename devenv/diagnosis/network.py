@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,11 +13,14 @@ from devenv.engine.host import Heard, Host
 from devenv.model.machine import Machine
 from devenv.values import dataclass
 
-PATIENCE = 1.5
+PATIENCE = 1.2
 """Seconds for everything out there together, asked at once."""
 NAME = "web.bookshop.localhost"
 ENGINES_DRIFT = 5.0
 OWN_DRIFT = 120.0
+_AUTHORITY = (
+    "if a proxy here shows certificates of its own, name its authority's file: `ca_certificates` in `config.toml`"
+)
 _LOOPBACK = ("127.", "::1")
 
 
@@ -47,17 +51,21 @@ class Asked:
 
     def __init__(self, host: Host, machine: Machine, places: Sequence[Place]) -> None:
         self._until = time.monotonic() + PATIENCE
+        self._host = host
+        self._machine = machine
+        self._places = places
         self._heard: dict[str, Heard] = {}
         self._resolved: list[tuple[str, ...]] = []
-        self._places = places
-        asks: list[Callable[[], object]] = [
-            lambda place=place: self._heard.update({place.url: host.ask(place.url, machine, PATIENCE)})  # type: ignore[misc]
-            for place in places
-        ]
-        asks.append(lambda: self._resolved.append(host.resolve(NAME)))
-        self._threads = [threading.Thread(target=ask, daemon=True) for ask in asks]
+        asks: list[Callable[[], None]] = [functools.partial(self._ask, place) for place in places]
+        self._threads = [threading.Thread(target=ask, daemon=True) for ask in [*asks, self._resolve]]
         for one in self._threads:
             one.start()
+
+    def _ask(self, place: Place) -> None:
+        self._heard[place.url] = self._host.ask(place.url, self._machine, PATIENCE)
+
+    def _resolve(self) -> None:
+        self._resolved.append(self._host.resolve(NAME))
 
     def findings(self, now: Callable[[], float]) -> Iterator[Finding]:
         """What was heard until now, or is in what is left of the time."""
@@ -72,12 +80,13 @@ class Asked:
 
 def _reached(place: Place, heard: Heard) -> Finding:
     if heard.why:
-        return Finding(place.name, "warning", f"{place.what} cannot be reached: {heard.why}", place.remedy)
+        remedy = _AUTHORITY if "certificate" in heard.why else place.remedy
+        return Finding(place.name, "warning", f"{place.what} cannot be reached: {heard.why}", remedy)
     return Finding(place.name, "ok", f"{place.what} answers")
 
 
 def _clock(heard: Mapping[str, Heard], now: float) -> Iterator[Finding]:
-    """This machine's against that of whoever answered; several have to agree in nothing, one is enough to doubt."""
+    """This machine's against the nearest of those that answered: one server may be wrong, too."""
     told = [(url, one) for url, one in heard.items() if one.date is not None]
     if not told:
         return

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from devenv import config, trust, veil
+from devenv import config, toml, trust, veil
 from devenv.blueprint import hashing
 from devenv.config import findings
 from devenv.errors import DevenvError, Problems, UsageError
+from devenv.model.machine import Machine
 from devenv.model.project import App, Project, Secret
 from devenv.trust import Ask
 from devenv.values import dataclass
@@ -146,7 +148,7 @@ def _object(project: Workspace, lacking: Collection[Found]) -> None:
 
 def _problem(project: Workspace, found: Found) -> DevenvError:
     name = found.secret.name
-    what = ", ".join(filter(None, (found.secret.description, found.secret.url)))
+    what = toml.printable(", ".join(filter(None, (found.secret.description, found.secret.url))), 300)
     message = f"the secret `{name}` has no value{f': {what}' if what else ''}"
     hint = f"run `devenv secrets set {name}`, which asks for it"
     if found.is_held:
@@ -248,6 +250,17 @@ def forget(project: Workspace, name: str) -> bool:
 def _without(kept: Kept, name: str) -> Kept:
     values = {one: text for one, text in kept.values.items() if one != name}
     return Kept(values, kept.keyring - {name})
+
+
+def drop(machine: Machine, folder: Path) -> None:
+    """Keep nothing any more of a project whose folder is gone."""
+    try:
+        names = store.read(machine, folder).keyring
+    except DevenvError:  # damaged: then nobody knows
+        names = frozenset()
+    for name in names:
+        sources.out_of_keyring(folder, name)
+    store.remove(machine, folder)
 
 
 def has_keyring() -> bool:

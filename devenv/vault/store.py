@@ -72,6 +72,17 @@ def change(machine: Machine, folder: Path, edit: Callable[[Kept], Kept]) -> None
         files.write(_path(machine, folder), json.dumps(told, indent=1) + "\n", mode=0o600)
 
 
+def remove(machine: Machine, folder: Path) -> None:
+    """Keep nothing any more.
+
+    Raises:
+        DevenvError: It cannot be removed.
+    """
+    path = _path(machine, folder)
+    with files.named(path):
+        path.unlink(missing_ok=True)
+
+
 def _path(machine: Machine, folder: Path) -> Path:
     name = hashlib.sha256(os.fsencode(trust.repository(folder))).hexdigest()[:16]
     return machine.state / PLACE / f"{name}.json"

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -39,7 +35,6 @@ def run(folder: Path, *arguments: str) -> Ran:
 
 
 def on_terminal(folder: Path, answer: str, *arguments: str) -> tuple[int, str]:
-    """Run devenv on a terminal, answer its question, and return its exit code and what it wrote."""
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder.parent),
@@ -47,24 +42,7 @@ def on_terminal(folder: Path, answer: str, *arguments: str) -> tuple[int, str]:
         "DEVENV_STATE": str(folder.parent / "state"),
         "TERM": "dumb",
     }
-    own, its = pty.openpty()
-    argv = [sys.executable, "-m", "devenv", *arguments]
-    with subprocess.Popen(argv, cwd=folder, env=environ, stdin=its, stdout=its, stderr=its) as process:
-        os.close(its)
-        written, deadline, answered = b"", time.monotonic() + 60, False
-        while time.monotonic() < deadline:
-            if select.select([own], [], [], 0.1)[0]:
-                try:
-                    piece = os.read(own, 4096)
-                except OSError:
-                    break
-                written += piece
-            if b"[y/N]" in written and not answered:
-                os.write(own, f"{answer}\n".encode())
-                answered = True
-        code = process.wait(10)
-    os.close(own)
-    return code, written.decode().replace("\r\n", "\n")
+    return command_line.on_terminal([sys.executable, "-m", "devenv", *arguments], folder, environ, answer)
 
 
 def test_what_is_asked_is_shown_and_without_a_terminal_not_allowed(folder: Path) -> None:
@@ -134,3 +112,9 @@ def test_what_needs_no_consent_goes_on_without(folder: Path) -> None:
     assert run(folder, "check").code == 0
     assert "privileged: true" in run(folder, "--engine", NO_ENGINE, "render", "--stdout").out
     assert run(folder, "lock", "--check").code == 0
+
+
+def test_who_breaks_off_at_the_question_has_allowed_nothing(folder: Path) -> None:
+    ended, written = on_terminal(folder, "\x04", "trust")
+    assert (ended, "Traceback" in written) == (130, False)
+    assert run(folder, "trust", "--json").code == 5

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests import engines
+from tests.cli import command_line
 from tests.e2e import checkouts
 from tests.e2e.checkouts import Checkout
 
@@ -59,8 +60,9 @@ def test_nothing_before_consent_then_what_was_allowed_and_a_changed_byte_asks_ag
     assert checkout.left() == []
     assert not (checkout.folder / "devenv.lock").exists()
 
-    checkout.run("trust", "--yes")
-    checkout.run("up", "-d")
+    command = checkout.command("up", "-d")
+    code, written = command_line.on_terminal(command, checkout.folder, checkout.environ, "y")
+    assert (code, "Allow this? [y/N]" in written, "is up" in written) == (0, True, True), written
     seen = inspected(checkout)
     assert [one.removeprefix("CAP_") for one in seen["HostConfig"]["CapAdd"]] == ["NET_ADMIN"]
     assert seen["HostConfig"]["PortBindings"][f"{checkout.port}/tcp"][0]["HostIp"] == "0.0.0.0"

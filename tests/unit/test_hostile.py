@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from devenv.blueprint import setup
 from devenv.commands import check, push, up
 from devenv.engine.memory import MemoryEngine
 from devenv.engine.protocol import SeenImage
-from devenv.errors import DevenvError, Problems, UsageError
+from devenv.errors import DevenvError, LockfileError, Problems, UsageError
 from devenv.hooks import repository
 from devenv.live import Background
 from devenv.model import labels
@@ -296,3 +297,25 @@ def test_without_the_user_s_word_nothing_is_pushed(folder: Path) -> None:
     with pytest.raises(UsageError, match="no repository is named"):
         push.run(load(folder), engine, None, tell=lambda _: None)
     assert engine.calls == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["https://evil.example/x.deb", "//evil.example/x.deb", "../x.deb", "pool/../../x.deb", "/etc/passwd", "pool/x"],
+)
+def test_a_lockfile_names_no_other_archive_and_no_file_of_the_host(folder: Path, path: str) -> None:
+    lock = projects.lock(load(folder).project)
+    layer = projects.layers(lock)["base"]
+    evil = replace(layer.runs[0][0], path=path)
+    text = lockfile.text(projects.with_layers(lock, {"base": replace(layer, runs=((evil,),))}))
+    with pytest.raises(LockfileError, match="is damaged"):
+        lockfile.parse(text)
+
+
+def test_a_lockfile_lets_no_other_registry_take_the_place_of_one(folder: Path) -> None:
+    project = load(folder, text='name = "shop"\n[services.search]\nimage = "docker.io/acme/search:2"\n')
+    lock = projects.lock(project.project)
+    pins = replace(lock.platforms["amd64"], registry={"evil.example/search:2": projects.image("evil.example/search:2")})
+    lockfile.write(folder, replace(lock, platforms={"amd64": pins}))
+    with pytest.raises(LockfileError, match="is stale"):
+        workspace.resolve(project, "amd64")

@@ -179,6 +179,7 @@ def test_a_build_of_the_rendered_dockerfile_leaves_the_secrets_out(tmp_path: Pat
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_a_program_gets_each_file_as_a_variable_and_in_memory(tmp_path: Path, shell: str) -> None:
     files = {"ONE": HARD, "EMPTY": "", "SPACES": "  a\tb\\n  ", "name": "kept"}
+    files |= {"LINES": "-----BEGIN\n\n  KEY\n-----END\n\n", "END": "\n", "OPEN": "a\nb", "LONG": "é" * 20_000}
     for folder in ("from", "to"):
         (tmp_path / folder).mkdir()
     for name, value in files.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 
-from devenv import blueprint, identity, secrets, trust, vault, veil, workspace
+from devenv import blueprint, environment, identity, secrets, trust, vault, veil, workspace
 from devenv.commands import secrets as command
+from devenv.engine.memory import MemoryEngine
 from devenv.errors import DevenvError, Problems, UsageError
 from devenv.model.blueprint import Container
 from devenv.model.machine import Machine
@@ -128,6 +130,18 @@ def test_what_is_kept_is_outside_the_project_for_its_owner_alone(tmp_path: Path)
     assert not any(CANARY in one.read_text() for one in opened.folder.rglob("*") if one.is_file())
     path.write_text("{")
     assert f"`{path}`" in refusal(opened).message
+
+
+def test_of_a_project_that_is_gone_nothing_is_kept_any_more(tmp_path: Path, ring: Ring) -> None:
+    gone, stays = shop(tmp_path / "p", Secret("A"), Secret("B")), shop(tmp_path / "q")
+    vault.keep(gone, "A", CANARY)
+    vault.keep(gone, "B", CANARY, in_keyring=True)
+    vault.keep(stays, "TOKEN", "v")
+    shutil.rmtree(gone.folder)
+    vault.drop(gone.machine, gone.folder)
+    assert (ring.kept, len(list((tmp_path / "state").rglob("*.json")))) == ({}, 1)
+    assert found(stays) == ("kept", "v")
+    vault.drop(gone.machine, gone.folder)
 
 
 def test_those_who_keep_several_at_once_lose_none(tmp_path: Path) -> None:
@@ -474,16 +488,26 @@ def test_the_environments_id_says_what_is_asked_for_and_nothing_of_what_was_give
 
 
 def test_every_missing_one_is_named_at_once_with_its_place_and_what_it_is(tmp_path: Path) -> None:
-    first = Secret("A", "the key\x1b[31m", "https://example.com/a")
+    first = Secret("A", "the key\x1b[31m\nhint: run rm", "https://example.com/a")
     opened = shop(tmp_path / "p", first, Secret("B"), Secret("C", required=False))
     with pytest.raises(Problems) as caught:
         vault.collect(opened, {})
     one, two = caught.value.problems
-    assert one.message == "the secret `A` has no value: the key\x1b[31m, https://example.com/a"
+    assert one.message == "the secret `A` has no value: the key\\x1b[31m\\nhint: run rm, https://example.com/a"
     assert (one.where and one.where.line, two.where and two.where.line) == (1, 2)
     assert two.hint == "run `devenv secrets set B`, which asks for it"
     with pytest.raises(Problems, match="2 mistakes"):
         vault.require(opened)
+
+
+def test_nothing_is_started_without_what_it_needs(tmp_path: Path) -> None:
+    opened, engine = shop(tmp_path / "p"), MemoryEngine()
+    made = blueprint.make(opened.project, opened.entries, projects.pins(opened.project), workspace.placement(opened))
+    with pytest.raises(Problems) as caught:
+        environment.converge(opened, engine, made, tell=lambda _: None)
+    assert "`TOKEN` has no value" in caught.value.problems[0].message
+    seen = engine.observe(None)
+    assert (seen.containers, seen.networks, seen.volumes) == ((), (), ())
 
 
 def test_values_stay_as_they_were_until_the_next_up(tmp_path: Path) -> None:

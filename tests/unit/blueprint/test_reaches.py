@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from devenv import blueprint
+from devenv import blueprint, render
 from devenv.engine import hostfiles, translate
 from devenv.errors import DevenvError
 from devenv.model import labels
@@ -161,3 +162,51 @@ def test_hashes_of_before_stay(tmp_path: Path) -> None:
     container = web(tmp_path)
     assert replace(container, privileged=False, capabilities=()) == container
     assert "privileged" not in blueprint.hashing.contents(container)
+
+
+# --- values are data ---
+
+HOSTILE = (
+    *(
+        'a"b',
+        "a'b",
+        "a: b",
+        "a #b",
+        "- a",
+        "$HOME",
+        "${HOME}",
+        "{{ a }}",
+        "{% a %}",
+        "&a *b",
+        "!!python",
+        "a,ro",
+    ),
+    *("a\\n", "type=bind", "a;b", "`a`", "$(a)", "|", ">", "? a", "@a", "%a", "ä🦊", "a b", "null", "true", "0777"),
+)
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("copies", [False, True])
+def test_no_path_adds_a_key_or_another_mount(tmp_path: Path, value: str, copies: bool) -> None:
+    (tmp_path / value).write_text(value)
+    app = projects.app(reach=Reach((HostPath(f"/{value}", value),), capabilities=("KILL",)))
+    project = projects.project(tmp_path, apps=(app,))
+    place = projects.placement(tmp_path, copies=copies)
+    made = blueprint.make(project, projects.CATALOG, projects.pins(project), place)
+    found = yaml.safe_load(render.files(made, "id")[blueprint.COMPOSE_FILE].replace("$$", "$"))
+    web = found["services"]["web"]
+    assert web["cap_add"] == ["KILL"]
+    assert not {"privileged", "devices", "security_opt", "pid", "ipc", "network_mode", "userns_mode"} & web.keys()
+    if copies:
+        ((name, content),) = found["configs"].items()
+        assert content == {"content": value}
+        assert web["configs"] == [{"source": name, "target": f"/{value}", "mode": 0o444}]
+    else:
+        assert web["volumes"][-1] == {
+            "type": "bind",
+            "source": f"{tmp_path}/{value}",
+            "target": f"/{value}",
+            "read_only": True,
+            "bind": {"create_host_path": False},
+        }
+        assert len(web["volumes"]) == 3

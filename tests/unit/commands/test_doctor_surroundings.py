@@ -137,6 +137,11 @@ def test_servers_that_cannot_be_reached_are_warnings_with_the_reason() -> None:
     assert result.healthy
 
 
+def test_a_certificate_that_is_not_trusted_has_a_remedy_of_its_own() -> None:
+    heard = {"https://registry-1": Heard("its certificate is not trusted: self-signed")}
+    assert "`ca_certificates`" in (finding(examine(FakeHost(heard=heard)), "registry").remedy or "")
+
+
 def test_a_dead_network_takes_no_longer_than_the_time_for_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "PATIENCE", 0.05)
     never = threading.Event()

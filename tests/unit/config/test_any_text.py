@@ -31,6 +31,10 @@ env = { A = "b" }
 needs = ["db"]
 ready = { http = "/" }
 limits = { memory = "1G", cpus = 1 }
+mounts = { "/a" = "~/a", "/b" = { source = "/b", read_only = false } }
+capabilities = ["KILL"]
+privileged = false
+address = "0.0.0.0"
 [apps.worker]
 like = "web"
 run = "x"
@@ -52,6 +56,8 @@ words = st.sampled_from(
         "ready",
         "use",
         "../..",
+        "mounts",
+        "~",
         "/",
     ]
 )
