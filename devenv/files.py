@@ -70,7 +70,7 @@ def linked(folder: Path, *, levels: int, but: Collection[str] = ()) -> Path | No
 
     Args:
         levels: How deep to look; 1 is what is directly in it.
-        but: Names in it of folders in which links may be.
+        but: Names in it that may be links, and have links in them.
     """
     if folder.is_symlink():
         return folder
@@ -80,9 +80,10 @@ def linked(folder: Path, *, levels: int, but: Collection[str] = ()) -> Path | No
     except OSError:
         return None
     for one in here:
+        if one.name in but:
+            continue
         if one.is_symlink():
             return Path(one.path)
-        deeper = levels > 1 and one.name not in but and one.is_dir()
-        if deeper and (found := linked(Path(one.path), levels=levels - 1)) is not None:
+        if levels > 1 and one.is_dir() and (found := linked(Path(one.path), levels=levels - 1)) is not None:
             return found
     return None

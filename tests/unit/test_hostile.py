@@ -241,6 +241,11 @@ def test_the_project_s_own_entries_may_be_links_within_the_project(folder: Path)
     (folder / "own.toml").write_text((projects.CATALOG.folders[0] / "services/redis.toml").read_text())
     (services / "own.toml").symlink_to("../../own.toml")
     assert load(folder, "[services.own]").project.services[0].use == "own"
+    services.rename(folder / "catalog")
+    (folder / "catalog/own.toml").unlink()
+    (folder / "catalog/own.toml").symlink_to("../own.toml")
+    services.symlink_to("../catalog")
+    assert load(folder, "[services.own]").project.services[0].use == "own"
 
 
 # --- what is run on the host ---
