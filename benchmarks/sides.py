@@ -54,16 +54,21 @@ class Side:
             time.sleep(0.1)
 
 
-def devenv(project: Project, environ: Mapping[str, str]) -> Side:
+def program() -> tuple[str, ...]:
     """The command beside this Python, as its users have it; else the package."""
     script = Path(sys.executable).with_name("devenv")
-    program = (str(script),) if script.is_file() else (sys.executable, "-m", "devenv")
+    return (str(script),) if script.is_file() else (sys.executable, "-m", "devenv")
+
+
+def devenv(project: Project, environ: Mapping[str, str]) -> Side:
+    """What devenv is told."""
+    own = program()
     commands: dict[Verb, tuple[str, ...]] = {
-        "up": (*program, "up", "-d"),
-        "status": (*program, "status"),
-        "down": (*program, "down"),
-        "down --volumes": (*program, "down", "--volumes"),
-        "check": (*program, "check"),
+        "up": (*own, "up", "-d"),
+        "status": (*own, "status"),
+        "down": (*own, "down"),
+        "down --volumes": (*own, "down", "--volumes"),
+        "check": (*own, "check"),
     }
     return Side(project, environ, commands)
 

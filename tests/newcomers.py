@@ -103,6 +103,42 @@ VITE: Files = {
     "index.html": "<!doctype html><title>front</title><p>hello from vite</p>\n",
 }
 
+NEXT: Files = {
+    "package.json": """\
+{
+  "name": "front",
+  "private": true,
+  "scripts": {"dev": "next dev", "build": "next build", "start": "next start"},
+  "dependencies": {"next": "file:stand-in"}
+}
+""",
+    "package-lock.json": """\
+{
+  "name": "front",
+  "lockfileVersion": 3,
+  "requires": true,
+  "packages": {
+    "": {"name": "front", "dependencies": {"next": "file:stand-in"}},
+    "node_modules/next": {"resolved": "stand-in", "link": true},
+    "stand-in": {"name": "next", "version": "15.0.0", "bin": {"next": "next.js"}}
+  }
+}
+""",
+    # As Next.js is started, without the 300 MB of it.
+    "stand-in/package.json": '{"name": "next", "version": "15.0.0", "bin": {"next": "next.js"}}\n',
+    "stand-in/next.js": """\
+#!/usr/bin/env node
+const { parseArgs } = require("node:util");
+const options = { hostname: { type: "string" }, port: { type: "string" } };
+const { values, positionals } = parseArgs({ options, allowPositionals: true });
+if (positionals[0] !== "dev") process.exit(1);
+require("node:http")
+  .createServer((request, response) => response.end("hello from next"))
+  .listen(Number(values.port), values.hostname);
+""",
+    "app/page.js": "export default function Page() { return <p>hello from next</p>; }\n",
+}
+
 GO: Files = {
     "go.mod": "module example.org/hello\n\ngo 1.22\n",
     "main.go": """\
@@ -149,6 +185,7 @@ ALL: Mapping[str, Files] = {
     "django": DJANGO,
     "flask": FLASK,
     "express": EXPRESS,
+    "next": NEXT,
     "vite": VITE,
     "go": GO,
     "monorepo": MONOREPO,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
+from typing import Literal
 
 from devenv import catalog, lockfile
 from devenv.blueprint import hashing, substitute
@@ -66,7 +68,13 @@ def for_app(project: Project, app: App, entries: Catalog, pins: Pins | None) -> 
         return _derived(name, project, app, entries, pins)
     requests = wanted.app_layers(project, app, entries)
     layers = (lockfile.BASE, *(one.name for one in requests))
-    return _debian(name, layers, pins, ImageConfig({"PATH": PATH}, working_dir=WORK))
+    files: dict[str, tuple[ImageFile, ...]] = {}
+    drop: dict[str, tuple[str, ...]] = {}
+    for request, stack in zip(requests, app.stacks, strict=False):
+        debian = entries.stack(stack.name).debian
+        if debian is not None and (own := _entry_files(entries, "stack", stack.name, debian)):
+            files[request.name], drop[request.name] = own, debian.drop
+    return _debian(name, layers, pins, ImageConfig({"PATH": PATH}, working_dir=WORK), files=files, drop=drop)
 
 
 def for_service(project: Project, service: Service, entries: Catalog, pins: Pins | None) -> Image:
@@ -91,8 +99,9 @@ def for_service(project: Project, service: Service, entries: Catalog, pins: Pins
         volumes=tuple(entry.volumes.values()),
         stop_signal=entry.stop_signal,
     )
-    files = _entry_files(entries, service.use, entry.debian)
-    return _debian(service.use, (lockfile.BASE, layer), pins, config, files=files, drop=entry.debian.drop)
+    files = _entry_files(entries, "service", service.use, entry.debian)
+    layers = (lockfile.BASE, layer)
+    return _debian(service.use, layers, pins, config, files={layer: files}, drop={layer: entry.debian.drop})
 
 
 def pulled(pin: RegistryPin) -> Image:
@@ -170,10 +179,10 @@ def _added(pins: Pins, name: str, base: RegistryPin) -> Layer:
     return layer
 
 
-def _entry_files(entries: Catalog, name: str, debian: EntryDebian) -> tuple[ImageFile, ...]:
-    return tuple(
-        ImageFile(one.path, entries.content("service", name, one), one.mode, one.early) for one in debian.files
-    )
+def _entry_files(
+    entries: Catalog, kind: Literal["service", "stack"], name: str, debian: EntryDebian
+) -> tuple[ImageFile, ...]:
+    return tuple(ImageFile(one.path, entries.content(kind, name, one), one.mode, one.early) for one in debian.files)
 
 
 def _debian(
@@ -182,8 +191,8 @@ def _debian(
     pins: Pins | None,
     config: ImageConfig,
     *,
-    files: tuple[ImageFile, ...] = (),
-    drop: tuple[str, ...] = (),
+    files: Mapping[str, tuple[ImageFile, ...]],
+    drop: Mapping[str, tuple[str, ...]],
 ) -> Image:
     if pins is None or pins.debian is None:
         raise LockfileError(f"`{lockfile.NAME}` has no Debian packages", hint="run `devenv lock`")
@@ -192,8 +201,8 @@ def _debian(
         name=name,
         architecture=pins.architecture,
         layers=tuple(_layer(debian, one) for one in layers),
-        files={lockfile.BASE: _FOLDERS} | ({layers[-1]: files} if files else {}),
-        drop={layers[-1]: drop} if drop else {},
+        files={lockfile.BASE: _FOLDERS} | {name: own for name, own in files.items() if own},
+        drop={name: own for name, own in drop.items() if own},
         config=config,
     )
     identity = key(recipe)

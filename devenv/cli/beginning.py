@@ -44,5 +44,12 @@ def _ask(app: str) -> tuple[str, int | None] | None:
     ).strip()
     if not run:
         return None
-    port = typer.prompt("On which port does it listen? (0: none)", default=0, type=int, err=True)
-    return run, port if 0 < port < 65536 else None
+    port = typer.prompt("On which port does it listen? (0: none)", default="0", value_proc=_port, err=True)
+    return run, port or None
+
+
+def _port(text: str) -> int:
+    """Read an answer; a wrong one is asked for again."""
+    if not text.strip().isdecimal() or int(text) > 65535:
+        raise typer.BadParameter("a port is a number from 1 to 65535, 0 is none")
+    return int(text)

@@ -1,4 +1,4 @@
-"""The three commands that people and hooks run all day; bare, they do without a parser of arguments."""
+"""The commands that people and git run all day; bare, they do without a parser of arguments."""
 
 from __future__ import annotations
 
@@ -183,9 +183,23 @@ def _up_detached(given: Options) -> None:
     up(given, detach=True)
 
 
+def _hooks(stage: str = "", *, as_json: bool = False) -> Callable[[Options], int]:
+    def run(given: Options) -> int:
+        from devenv.cli import hooked
+
+        return hooked.run(given, (), stage, as_json=as_json)
+
+    return run
+
+
 BARE: Mapping[tuple[str, ...], Callable[[Options], int | None]] = {
     ("check",): check,
     ("status",): status,
     ("up",): up,
     ("up", "-d"): _up_detached,
+    # As git's scripts and pre-commit say it.
+    ("hooks", "run"): _hooks(),
+    ("hooks", "run", "--json"): _hooks(as_json=True),
+    ("hooks", "run", "--stage", "pre-commit"): _hooks("pre-commit"),
+    ("hooks", "run", "--stage", "pre-push"): _hooks("pre-push"),
 }

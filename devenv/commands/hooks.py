@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from devenv import catalog
 from devenv.engine.protocol import Engine
@@ -21,6 +23,25 @@ class InstallResult:
 
     scripts: tuple[str, ...]
     unused: tuple[str, ...] = ()
+
+
+def begun_by_pre_commit(environ: Mapping[str, str]) -> str | None:
+    """What pre-commit is about to push, as git would tell it; None before a commit, and where pre-commit has no part.
+
+    pre-commit has read itself what git tells: https://pre-commit.com/#pre-push
+    """
+    if environ.get("PRE_COMMIT") != "1" or not environ.get("PRE_COMMIT_REMOTE_NAME"):
+        return None
+    branch = environ.get("PRE_COMMIT_LOCAL_BRANCH") or "HEAD"
+    after, before = environ.get("PRE_COMMIT_TO_REF") or branch, environ.get("PRE_COMMIT_FROM_REF") or EMPTY
+    return f"{branch} {after} {branch} {before}"
+
+
+def told(environ: Mapping[str, str]) -> None:
+    """Tell git's script that it need not run the hooks again: pre-commit just did."""
+    if environ.get("PRE_COMMIT") == "1" and (file := environ.get(scripts.RAN)):
+        with suppress(OSError), Path(file).open("x"):
+            pass
 
 
 def chosen(project: Workspace, stage: HookStage, names: Sequence[str]) -> tuple[Hook, ...]:

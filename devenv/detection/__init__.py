@@ -9,14 +9,13 @@ from pathlib import Path
 from devenv import catalog, config
 from devenv.catalog import Catalog
 from devenv.config import units
-from devenv.detection import apps, draft, services, surroundings, variables
-from devenv.detection.apps import Seen
+from devenv.detection import apps, draft, hints, manifests, services, surroundings, variables
+from devenv.detection.apps import PORT, Seen
 from devenv.detection.draft import Draft, Entry, Table
+from devenv.detection.hints import Hint
 from devenv.detection.manifests import Manifest
 from devenv.model.project import Origin
 
-PORT = 8000
-"""Of an app that tells of none."""
 OPEN = 'run = "…" # how is it started? until somebody says, its container only waits'
 MEETS_MINIMUM = frozenset({"go"})
 """Stacks whose projects name the oldest version that will do."""
@@ -24,19 +23,24 @@ MEETS_MINIMUM = frozenset({"go"})
 
 def look(root: Path, entries: Catalog, images: Origin) -> Draft:
     """Draft a `devenv.toml` for the project in `root`; nothing of it is run, and nothing changed."""
-    seen = apps.find(root, entries)
+    told = hints.read(root, entries)
+    seen = apps.find(root, entries, told)
     example, given = variables.read(root)
-    used = services.find(root, seen, given, entries, images)
-    env = surroundings.env(given, used, entries)
-    tables = [one for app in seen for one in _tables(app, seen, env if given else {}, example, entries, images)]
+    used = services.find(root, seen, given, entries, images, told)
+    known = {name: value for hint in told for name, value in hint.env.items()} | given
+    sources = [*(hint.file for hint in told if hint.env), *([example] if example and given else [])]
+    env = surroundings.env(known, used, entries)
+    tables = [one for app in seen for one in _tables(app, seen, env, " and ".join(sources), entries, images)]
     if tables:
+        tables[0] = _advised(tables[0], told)
+        tables[0] = replace(tables[0], open=(*tables[0].open, *services.unknown(told, entries)))
         lacking = [
             f"{name} has no value in {example}: give it one in devenv.local.toml"
             for name in surroundings.missing(given)
         ]
         tables[0] = replace(tables[0], open=(*tables[0].open, *lacking))
     name = units.label(root.resolve().name) or "project"
-    return Draft(name, images, tuple(tables), used, tuple(_remarks(root, seen)))
+    return Draft(name, images, tuple(tables), used, tuple(_remarks(root, seen)), tuple(_notes(root)))
 
 
 def check(root: Path, text: str) -> None:
@@ -68,7 +72,7 @@ def answered(found: Draft, app: str, run: str, port: int | None) -> Draft:
 
 
 def _tables(
-    app: Seen, seen: tuple[Seen, ...], env: Mapping[str, str], example: str | None, entries: Catalog, images: Origin
+    app: Seen, seen: tuple[Seen, ...], env: Mapping[str, str], source: str, entries: Catalog, images: Origin
 ) -> Iterator[Table]:
     """The app's own table, and one for each further process of its Procfile."""
     start = app.start
@@ -77,7 +81,7 @@ def _tables(
     rows = [
         *_stack(app, entries, images),
         *([Entry("run", run), _port(app)] if run is not None else ()),
-        *([Entry("env", own, f"from {example}" if env else "")] if own else ()),
+        *([Entry("env", own, f"from {source}" if env else "")] if own else ()),
     ]
     framework = f"{start.why}, " if start is not None else ""
     yield Table("apps", app.name, tuple(rows), f"{framework}seen in {app.file}", () if run is not None else (OPEN,))
@@ -86,6 +90,34 @@ def _tables(
         name = units.label(process)
         if process not in ("web", "release") and name and name not in taken:
             yield Table("apps", name, (Entry("like", app.name), Entry("run", command)), "seen in its Procfile")
+
+
+def _advised(table: Table, told: tuple[Hint, ...]) -> Table:
+    """The first app's table with what other tools' files say of packages and setup."""
+    rows = {one.key: one for one in table.entries}
+    before = tuple(_several(rows["packages"].value)) if "packages" in rows else ()
+    packages = tuple(dict.fromkeys((*before, *(name for hint in told for name in hint.packages))))
+    if packages != before:
+        why = "; ".join(filter(None, (rows["packages"].why if before else "", *_files(told, "packages"))))
+        rows["packages"] = Entry("packages", packages, why)
+    commands = tuple(one for hint in told for one in hint.setup)
+    if commands and "setup" not in rows:
+        rows["setup"] = Entry("setup", commands, "; ".join(_files(told, "setup")))
+        commands = ()
+    lines = [f"{hint.file} also runs `{one}`" for hint in told for one in hint.setup if one in commands]
+    lines += [line for hint in told for line in hint.open]
+    order = ("dir", "stack", "like", "packages", "setup")
+    ordered = sorted(rows.values(), key=lambda one: order.index(one.key) if one.key in order else len(order))
+    return replace(table, entries=tuple(ordered), open=(*table.open, *lines))
+
+
+def _several(value: draft.Value) -> Iterator[str]:
+    if isinstance(value, tuple):
+        yield from map(str, value)
+
+
+def _files(told: tuple[Hint, ...], what: str) -> Iterator[str]:
+    yield from (f"from {hint.file}" for hint in told if getattr(hint, what))
 
 
 def _stack(app: Seen, entries: Catalog, images: Origin) -> Iterator[Entry]:
@@ -145,6 +177,19 @@ def _remarks(root: Path, seen: tuple[Seen, ...]) -> Iterator[str]:
     for name in services.COMPOSE:
         if (root / name).is_file():
             yield f"of `{name}`, the services that the catalog knows were taken over; what else stands in it was not"
+    for file, reason in hints.broken(root):
+        yield f"`{file}` could not be read and was passed over: {reason}"
+    for folder in dict.fromkeys((".", *(app.folder for app in seen))):
+        for file, reason in manifests.broken(root / folder):
+            yield f"`{(Path(folder) / file).as_posix()}` could not be read and was passed over: {reason}"
+
+
+def _notes(root: Path) -> Iterator[str]:
+    """Files that another command takes over as a whole."""
+    there = [name for name in services.COMPOSE if (root / name).is_file()]
+    there += [name for name in hints.DEVCONTAINERS if (root / name).is_file()]
+    for name in there:
+        yield f"{name} was looked at for what it uses; `devenv import {name}` converts all of it."
 
 
 __all__ = ["Draft", "answered", "check", "draft", "look", "unknown"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from devenv.catalog import Catalog
 from devenv.config import units
 from devenv.detection import frameworks, manifests, procfile
 from devenv.detection.frameworks import Start
+from devenv.detection.hints import Hint
 from devenv.detection.manifests import Manifest
 from devenv.values import dataclass
 
@@ -19,6 +21,9 @@ IGNORED = frozenset(
 )
 ALONE = "web"
 """What the app of a project with one is called."""
+PORT = 8000
+"""Of an app that tells of none."""
+PHP_PORT = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,49 @@ class Seen:
         return manifest.file if self.folder == "." else f"{self.folder}/{manifest.file}"
 
 
-def find(root: Path, entries: Catalog) -> tuple[Seen, ...]:
-    """The apps of the project in `root`."""
+def find(root: Path, entries: Catalog, told: Sequence[Hint] = ()) -> tuple[Seen, ...]:
+    """The apps of the project in `root`.
+
+    Args:
+        told: What goes where the apps' own files are silent.
+    """
     own = _seen(root, root, ALONE, entries)
     if own is not None and (own.start is not None or own.processes):
-        return (own,)
-    below = tuple(_below(root, entries))
-    return below or ((own,) if own is not None else ())
+        return (_advised(own, told),)
+    below = tuple(_versioned(one, told) for one in _below(root, entries))
+    return below or tuple(_advised(one, told) for one in (own or _supposed(told),) if one is not None)
+
+
+def _supposed(told: Sequence[Hint]) -> Seen | None:
+    """The app of a project of which only another tool's file says what it is written in."""
+    for hint in told:
+        first = next((stack for stack in hint.stacks), None)
+        if first is not None:
+            return Seen(ALONE, ".", (Manifest(first, hint.file, frozenset()),), None, {})
+    return None
+
+
+def _advised(app: Seen, told: Sequence[Hint]) -> Seen:
+    """The project's own app with all that is known of it from elsewhere."""
+    start = app.start
+    for hint in told:
+        if start is None and hint.docroot and app.manifests[0].stack == "php":
+            start = Start("PHP", f"php -S 0.0.0.0:{PHP_PORT} -t ./{hint.docroot}", PHP_PORT)
+        if start is None and hint.run and not app.processes:
+            start = Start(f"as {hint.file} says", hint.run, hint.port or PORT, is_sure=hint.port is not None)
+        if start is not None and not start.is_sure and hint.port is not None:
+            start = replace(start, port=hint.port, is_sure=True)
+    return _versioned(replace(app, start=start), told)
+
+
+def _versioned(app: Seen, told: Sequence[Hint]) -> Seen:
+    """An app whose stacks have the versions that others name, where its own files name none."""
+
+    def version(manifest: Manifest) -> str | None:
+        named = (hint.stacks.get(manifest.stack) for hint in told)
+        return manifest.version or next((one for one in named if one is not None), None)
+
+    return replace(app, manifests=tuple(replace(one, version=version(one)) for one in app.manifests))
 
 
 def _below(root: Path, entries: Catalog) -> Iterator[Seen]:

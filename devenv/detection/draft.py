@@ -51,6 +51,7 @@ class Draft:
 
     Args:
         remarks: What to know of what was found and is not in it.
+        notes: Comments at its head.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Draft:
     apps: tuple[Table, ...] = ()
     services: tuple[Table, ...] = ()
     remarks: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
 
 
 def text(draft: Draft) -> str:
@@ -71,6 +73,7 @@ def text(draft: Draft) -> str:
         f"name = {_value(draft.name)}",
         f"images = {_value(draft.images)} # {origin[draft.images]}",
     ]
+    head[1:1] = [f"# {_line(one)}" for one in draft.notes]
     blocks = ["\n".join(head), *("\n".join(_lines(table)) for table in (*draft.apps, *draft.services))]
     return "\n\n".join(blocks) + "\n"
 
@@ -80,11 +83,16 @@ def _lines(table: Table) -> Iterator[str]:
     for entry in table.entries:
         yield f"{_key(entry.key)} = {_value(entry.value)}{_comment(entry.why)}"
     for line in table.open:
-        yield f"# {line}"
+        yield f"# {_line(line)}"
 
 
 def _comment(words: str) -> str:
-    return f" # {' '.join(words.split())}" if words else ""
+    return f" # {_line(words)}" if words else ""
+
+
+def _line(words: str) -> str:
+    """Words of a project, as a comment can hold them."""
+    return "".join(one for one in " ".join(words.split()) if one.isprintable())
 
 
 def _key(key: str) -> str:
@@ -94,7 +102,8 @@ def _key(key: str) -> str:
 def _value(value: Value) -> str:
     if isinstance(value, str):
         # JSON's escapes are TOML's, but for the one character that TOML wants escaped as well.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+        text = value.replace("\0", "")  # nothing that is started can be given it
+        return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
     if isinstance(value, int):
         return str(value)
     if isinstance(value, tuple):

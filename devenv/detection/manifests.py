@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from devenv.detection import reading
+from devenv.detection.reading import Unreadable
 from devenv.values import dataclass
-
-LIMIT = 2_000_000
-"""Bytes of a file that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +40,7 @@ def find(folder: Path) -> tuple[Manifest, ...]:
 
 def read(path: Path) -> str | None:
     """A file's text; None where there is none that can be read."""
-    try:
-        if not path.is_file() or path.stat().st_size > LIMIT:
-            return None
-        return path.read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return None
+    return reading.text(path)
 
 
 # --- Python ---
@@ -195,17 +187,40 @@ def _version(text: str, parts: int) -> str | None:
 
 
 def _toml(path: Path) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(read(path) or "")
-    except ValueError:
-        return {}
+    return _mapping(_parsed(reading.toml, read(path) or ""))
 
 
 def _json(text: str) -> Any:
+    return _parsed(reading.plain_json, text)
+
+
+def _parsed(reader: Callable[[str], Any], text: str) -> Any:
+    """What a file says; nothing where it is broken, which `broken` tells."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return reader(text)
+    except Unreadable:
         return {}
+
+
+def broken(folder: Path) -> Iterator[tuple[str, str]]:
+    """Names of files that are passed over, each with the reason."""
+    for name, reader in _STRUCTURED.items():
+        if reading.is_too_large(folder / name):
+            yield name, "it is too large"
+        text = read(folder / name)
+        try:
+            if text is not None and not isinstance(reader(text), dict):
+                yield name, "it is no table"
+        except Unreadable as error:
+            yield name, str(error)
+
+
+_STRUCTURED: Mapping[str, Callable[[str], Any]] = {
+    "pyproject.toml": reading.toml,
+    "Pipfile": reading.toml,
+    "package.json": reading.plain_json,
+    "composer.json": reading.plain_json,
+}
 
 
 def _at(data: Mapping[str, Any], *keys: str) -> Any:

@@ -6,22 +6,20 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-from devenv import blueprint, files, patterns, running, workspace
+from devenv import blueprint, patterns, running, workspace
 from devenv.blueprint import images
 from devenv.engine.protocol import Command, Engine
-from devenv.hooks import batches, carrying, returning
+from devenv.hooks import batches, carrying, places, returning
+from devenv.hooks.places import Place
 from devenv.hooks.repository import Repository
 from devenv.hooks.returning import Returned
 from devenv.model.project import App, Hook
 from devenv.values import dataclass
 from devenv.workspace import Workspace
-
-PLACE = ".devenv/hooks"
-TREE = "tree"
-INDEX = "index"
 
 Outcome = Literal["passed", "failed", "changed", "skipped"]
 
@@ -58,8 +56,8 @@ class Content:
     files: tuple[str, ...]
 
 
-Choose = Callable[[Repository], Content]
-"""Says what is checked of a folder."""
+Choose = Callable[[Repository, Path], Content]
+"""Says what is checked of a folder; given a folder for files that it needs for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,37 +88,48 @@ def run(
 
     Raises:
         NotReady: An app that is needed does not run.
+        Busy: Another run is at work.
     """
     apps = {one.name: one for one in project.project.apps}
     rooms: dict[str, _Room] = {}
     checked: list[Checked] = []
     returned: dict[str, Returned] = {}
-    try:
-        for hook in hooks:
-            app = apps[hook.app]
-            if app.dir not in rooms:
-                repository = repositories(Path(os.path.normpath(project.folder / app.dir)))
-                rooms[app.dir] = _Room(project, engine, app, repository, choose(repository))
-            checked.append(rooms[app.dir].check(hook))
-            tell(checked[-1])
-    finally:
-        for folder, room in rooms.items():
-            if (came := room.bring_back()) != Returned():
-                returned[folder] = came
+    with ExitStack() as stack:
+        try:
+            for hook in hooks:
+                app = apps[hook.app]
+                if app.dir not in rooms:
+                    repository = repositories(Path(os.path.normpath(project.folder / app.dir)))
+                    place = stack.enter_context(places.taken(project.machine, repository.folder))
+                    rooms[app.dir] = _Room(project, engine, app, repository, place, choose(repository, place.spare))
+                checked.append(rooms[app.dir].check(hook))
+                tell(checked[-1])
+        finally:
+            for folder, room in rooms.items():
+                if (came := room.bring_back()) != Returned():
+                    returned[folder] = came
     return Result(tuple(checked), returned)
 
 
 class _Room:
     """An app's folder as it is to be committed, laid out beside the one that people work in."""
 
-    def __init__(self, project: Workspace, engine: Engine, app: App, repository: Repository, content: Content) -> None:
+    def __init__(
+        self,
+        project: Workspace,
+        engine: Engine,
+        app: App,
+        repository: Repository,
+        place: Place,
+        content: Content,
+    ) -> None:
         self._project = project
         self._engine = engine
         self._app = app
         self._repository = repository
         self._content = content
-        self._place = repository.folder / PLACE
-        self._inside = f"{images.WORK}/{PLACE}/{TREE}"
+        self._place = place
+        self._inside = f"{images.WORK}/{places.FOLDER}/{place.name}"
         self._copies = workspace.has_copies(project, engine.address)
         self._is_laid_out = False
         self._altered: dict[str, bytes] = {}
@@ -148,7 +157,7 @@ class _Room:
         """Bring into the working tree what was changed."""
         if not self._altered:
             return Returned()
-        return returning.bring(self._repository, self._content.tree, self._place / TREE, sorted(self._altered))
+        return returning.bring(self._repository, self._content.tree, self._place, sorted(self._altered))
 
     def _execute(self, container: str, hook: Hook, command: str) -> tuple[int, str]:
         argv = (*blueprint.inside(self._project.project, self._project.entries, hook.app), "/bin/sh", "-c", command)
@@ -162,52 +171,48 @@ class _Room:
         if self._is_laid_out:
             return
         workspace.check_links(self._repository.folder)
-        _ignore(self._repository.folder / ".devenv")
-        place, index, tree = self._place / TREE, self._place / INDEX, self._content.tree
-        self._repository.lay_out(tree, place, index)
+        place, tree = self._place, self._content.tree
+        self._repository.lay_out(tree, place.tree, place.index)
         if self._copies:
-            there = carrying.laid_out(self._engine, container, self._inside)
-            paths = self._repository.between(there, tree)
-            if paths is not None:
-                known = self._repository.known(index)
-                paths |= carrying.disturbed(self._engine, container, self._inside, known)
-            carrying.bring_in(self._engine, container, self._inside, tree, place, paths)
+            carrying.bring_in(self._engine, container, self._inside, tree, place.tree, self._differing(container))
         self._is_laid_out = True
+
+    def _differing(self, container: str) -> set[str] | None:
+        """The files that are other inside than laid out here; None where nothing there is of use."""
+        if self._place.is_new:
+            return None
+        inside = carrying.look(self._engine, container, self._inside)
+        paths = self._repository.between(inside.tree, self._content.tree) if inside.tree else None
+        return None if paths is None else paths | inside.disturbed(self._repository.known(self._place.index))
 
     def _changed(self, container: str) -> tuple[str, ...]:
         """The files that differ from what they were before the last hook."""
-        place = self._place / TREE
+        place, index = self._place.tree, self._place.index
         if self._copies:
-            carrying.bring_out(
-                self._engine, container, self._inside, place, self._repository.known(self._place / INDEX)
-            )
-        altered = self._repository.altered(place, self._place / INDEX)
+            known = self._repository.known(index)
+            carrying.bring_out(self._engine, container, self._inside, place, known)
+        altered = self._repository.altered(place, index)
         now = {path: content for path in altered if (content := returning.content(place, path)) is not None}
         changed = tuple(sorted(path for path, content in now.items() if self._altered.get(path) != content))
         self._altered = now
         return changed
 
 
-def _ignore(folder: Path) -> None:
-    """Keep git from the folder; one that says so itself is left as it is."""
-    if not (folder / ".gitignore").is_file():
-        files.write(folder / ".gitignore", "*\n")
-
-
-def staged(repository: Repository) -> Content:
+def staged(repository: Repository, spare: Path) -> Content:
     """What is to be committed: the files that the commit changes."""
-    return Content(repository.staged(), repository.changed())
+    return Content(repository.staged(spare), repository.changed())
 
 
-def everything(repository: Repository) -> Content:
+def everything(repository: Repository, spare: Path) -> Content:
     """Every file, as it is staged."""
-    return Content(repository.staged(), repository.tracked())
+    return Content(repository.staged(spare), repository.tracked())
 
 
 def pushed(before: str | None, after: str) -> Choose:
-    """What is to be pushed: the files that its commits change."""
+    """What is to be pushed: the files that its commits change; all where it is not known since when."""
 
-    def choose(repository: Repository) -> Content:
-        return Content(repository.tree(after), repository.changed(before=before, after=after))
+    def choose(repository: Repository, _spare: Path) -> Content:
+        known = before if before is not None and repository.has(before) else None
+        return Content(repository.tree(after), repository.changed(before=known, after=after))
 
     return choose

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from devenv.errors import DevenvError
@@ -37,14 +39,28 @@ class Repository:
         """
         return _run(self.folder, arguments, {**self.env, **(env or {})}, stdin)
 
-    def staged(self) -> str:
+    def staged(self, spare: Path) -> str:
         """The id of the tree with what is staged under the folder.
+
+        Args:
+            spare: A folder for a copy of the index: git locks the one it works on, and killed, leaves it locked.
 
         Raises:
             DevenvError: A merge is not resolved.
         """
+        copy = spare / "index"
+        with suppress(FileNotFoundError):  # nothing was ever staged
+            shutil.copyfile(self.env.get("GIT_INDEX_FILE") or Path(self.env["GIT_DIR"]) / "index", copy)
         place = (f"--prefix={self.prefix}",) if self.prefix else ()
-        return self.git("write-tree", *place).decode().strip()
+        return self.git("write-tree", *place, env={"GIT_INDEX_FILE": str(copy)}).decode().strip()
+
+    def has(self, commit: str) -> bool:
+        """Whether a commit is known here."""
+        try:
+            self.git("cat-file", "-e", f"{commit}^{{commit}}")
+        except DevenvError:
+            return False
+        return True
 
     def tree(self, commit: str) -> str:
         """The id of a commit's tree under the folder."""
@@ -107,6 +123,7 @@ def of(folder: Path) -> Repository:
         DevenvError: It lies in none, or git is not installed.
     """
     env = {name: value for name, value in os.environ.items() if name not in _OF_GIT}
+    env["GIT_OPTIONAL_LOCKS"] = "0"
     if (index := os.environ.get("GIT_INDEX_FILE")) is not None:
         # Git names the files of the commit under way so, relative to where it starts a hook.
         env["GIT_INDEX_FILE"] = str(Path(index).absolute())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import stat
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from devenv import files
+from devenv.hooks.places import Place
 from devenv.hooks.repository import Repository
 from devenv.values import dataclass
 
@@ -25,8 +25,8 @@ class Returned:
     left: tuple[str, ...] = ()
 
 
-def bring(repository: Repository, tree: str, place: Path, paths: Iterable[str]) -> Returned:
-    """Bring files from the folder they were laid out in.
+def bring(repository: Repository, tree: str, place: Place, paths: Iterable[str]) -> Returned:
+    """Bring files from the folder they were laid out in, each at one stroke.
 
     Args:
         tree: What was laid out.
@@ -34,16 +34,16 @@ def bring(repository: Repository, tree: str, place: Path, paths: Iterable[str]) 
     changed: list[str] = []
     left: list[str] = []
     for path in paths:
-        made, here = content(place, path), repository.folder / path
+        made, here = content(place.tree, path), repository.folder / path
         now = content(repository.folder, path)
         before = repository.content(tree, path)
         if made is None or made == before or now == made:
             continue
-        wanted = made if now == before else _merged(repository, now, before, made)
+        wanted = made if now == before else _merged(repository, now, before, made, place.spare)
         if wanted is None:
             left.append(path)
             continue
-        files.write(here, wanted, mode=stat.S_IMODE(here.stat().st_mode))
+        _replace(here, wanted, place.spare)
         changed.append(path)
     return Returned(tuple(changed), tuple(left))
 
@@ -59,11 +59,21 @@ def content(folder: Path, path: str) -> bytes | None:
         return None
 
 
-def _merged(repository: Repository, now: bytes | None, before: bytes, made: bytes) -> bytes | None:
+def _replace(path: Path, wanted: bytes, spare: Path) -> None:
+    """Write a file elsewhere and rename it: one that is killed leaves nothing beside people's files."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    temporary = spare / "wanted"
+    files.write(temporary, wanted, mode=mode)
+    try:
+        temporary.replace(path)
+    except OSError:  # the file lies on another file system than the folder
+        files.write(path, wanted, mode=mode)
+
+
+def _merged(repository: Repository, now: bytes | None, before: bytes, made: bytes, spare: Path) -> bytes | None:
     if now is None:
         return None
-    with tempfile.TemporaryDirectory(prefix="devenv-hooks-") as name:
-        sides = [Path(name) / side for side in ("now", "before", "made")]
-        for side, text in zip(sides, (now, before, made), strict=True):
-            side.write_bytes(text)
-        return repository.merged(*sides)
+    sides = [spare / side for side in ("now", "before", "made")]
+    for side, text in zip(sides, (now, before, made), strict=True):
+        side.write_bytes(text)
+    return repository.merged(*sides)

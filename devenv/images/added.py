@@ -52,7 +52,7 @@ def lock(
     system = look(base, registry)
     with Client(machine) as client:
         indexes = index.Reader(mirror.find(machine), architecture, client, machine, report).read(system.suite)
-        universe = Universe(one for each in indexes for one in each.stanzas())
+        universe = Universe(text for one in indexes for text in one.paragraphs())
     chosen = _resolved(universe, request.request, system)
     epoch = max(base.created, *(one.source.date for one in indexes))
     return Layer(f"packages/{request.name}", request.request, base.manifest, order.runs(chosen), epoch)

@@ -115,7 +115,7 @@ class _Locker:
         self._client = client
         self._mirrors = mirror.find(machine)
         self.indexes = index.Reader(self._mirrors, architecture, client, machine, report).read(suite)
-        self._universe = Universe(stanza for one in self.indexes for stanza in one.stanzas())
+        self._universe = Universe(text for one in self.indexes for text in one.paragraphs())
 
     def layer(self, request: LayerRequest, layers: Mapping[str, Layer]) -> Layer:
         installed = self._installed(request.parent, layers)
@@ -146,7 +146,7 @@ class _Locker:
 
     def _stanza(self, package: Package, epoch: int) -> Stanza:
         """What a pinned package says of itself, from its file when the indexes have moved on."""
-        for known in self._universe.by_name.get(package.name, ()):
+        for known in self._universe.named(package.name):
             if known.package.sha256 == package.sha256:
                 return known
         wanted = [wanted_of(package, epoch, self._mirrors)]

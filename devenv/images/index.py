@@ -59,8 +59,12 @@ class Index:
 
     def stanzas(self) -> Iterator[Stanza]:
         """Read it, package by package."""
+        yield from map(stanza.read, self.paragraphs())
+
+    def paragraphs(self) -> Iterator[bytes]:
+        """What it says of each package; to read all of them takes seconds, and few are asked for."""
         with lzma.open(self.path) as file:
-            yield from stanza.parse(iter(lambda: file.read(_PIECE), b""))
+            yield from stanza.paragraphs(iter(lambda: file.read(_PIECE), b""))
 
 
 @dataclass(frozen=True, slots=True)

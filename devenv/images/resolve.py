@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from devenv.errors import ImageError
 from devenv.images import relation, version
+from devenv.images import stanza as stanzas
 from devenv.images.relation import Relation
 from devenv.images.stanza import Stanza
 
@@ -19,25 +21,66 @@ _LAST_RESORTS = {"usrmerge"}
 
 
 class Universe:
-    """All packages of the indexes, by name and by what they provide."""
+    """All packages of the indexes, by name and by what they provide.
 
-    def __init__(self, stanzas: Iterable[Stanza]) -> None:
-        self.by_name: dict[str, list[Stanza]] = {}
-        self.providers: dict[str, list[Stanza]] = {}
-        for stanza in stanzas:
-            self.by_name.setdefault(stanza.name, []).append(stanza)
-            for provided in relation.flat(stanza.provides) if stanza.provides else ():
-                self.providers.setdefault(provided.name, []).append(stanza)
-        for versions in self.by_name.values():
-            versions.sort(key=lambda stanza: version.key(stanza.version), reverse=True)
+    Args:
+        packages: Stanzas, or paragraphs of an index: one of 70,000 is read when it is asked for.
+    """
+
+    def __init__(self, packages: Iterable[Stanza | bytes]) -> None:
+        self._all = list(packages)
+        self._by_name: dict[str, list[int]] = {}
+        self._providers: dict[str, list[int]] = {}
+        self._named: dict[str, list[Stanza]] = {}
+        for number, one in enumerate(self._all):
+            name, provided = _outline(one)
+            self._by_name.setdefault(name, []).append(number)
+            for word in provided:
+                self._providers.setdefault(word, []).append(number)
+
+    def named(self, name: str) -> list[Stanza]:
+        """The packages of a name, the newest first."""
+        if name not in self._named:
+            found = map(self._read, self._by_name.get(name, ()))
+            self._named[name] = sorted(found, key=lambda stanza: version.key(stanza.version), reverse=True)
+        return self._named[name]
+
+    def providing(self, name: str) -> list[Stanza]:
+        """The packages that provide a name, in the order of the indexes."""
+        return [self._read(number) for number in self._providers.get(name, ())]
 
     def essential(self) -> list[str]:
         """The names of the packages every system must have."""
-        return sorted(name for name, versions in self.by_name.items() if versions[0].essential)
+        may_be = {_outline(one)[0] for one in self._all if not isinstance(one, bytes) or _ESSENTIAL in one}
+        return sorted(name for name in may_be if self.named(name)[0].essential)
 
     def close(self, name: str) -> list[str]:
         """Names that look like this one."""
-        return difflib.get_close_matches(name, self.by_name, n=3, cutoff=0.7)
+        return difflib.get_close_matches(name, self._by_name, n=3, cutoff=0.7)
+
+    def _read(self, number: int) -> Stanza:
+        one = self._all[number]
+        if isinstance(one, bytes):
+            one = self._all[number] = stanzas.read(one)
+        return one
+
+
+_ESSENTIAL = b"Essential:"
+_NAME = re.compile(rb"^Package:[ \t]*(\S+)", re.M)
+_PROVIDES = re.compile(rb"^Provides:(.*(?:\n[ \t].*)*)", re.M)
+
+
+def _outline(one: Stanza | bytes) -> tuple[str, list[str]]:
+    """A package's name and the names that it provides, of a paragraph without reading it."""
+    if isinstance(one, bytes) and (match := _NAME.search(one)) is not None:
+        provides = _PROVIDES.search(one) if b"\nProvides:" in one else None
+        return match.group(1).decode(), _provided(provides.group(1).decode("utf-8", "replace")) if provides else []
+    stanza = stanzas.read(one) if isinstance(one, bytes) else one
+    return stanza.name, _provided(stanza.provides) if stanza.provides else []
+
+
+def _provided(text: str) -> list[str]:
+    return [provided.name for provided in relation.flat(" ".join(text.split()))]
 
 
 def resolve(
@@ -117,7 +160,7 @@ class _Search:
     def request(self, name: str, suite: str) -> None:
         if name in self.chosen:
             return
-        candidates = self._universe.by_name.get(name) or self._sole_provider(name, suite)
+        candidates = self._universe.named(name) or self._sole_provider(name, suite)
         self._add(next(filter(self._fits, candidates), candidates[0]))
 
     def run(self) -> None:
@@ -136,16 +179,14 @@ class _Search:
 
     def _real(self, group: Sequence[Relation]) -> Iterator[Stanza]:
         for alternative in sorted(group, key=lambda one: one.name in _LAST_RESORTS):
-            for stanza in self._universe.by_name.get(alternative.name, ()):
+            for stanza in self._universe.named(alternative.name):
                 if alternative.admits(stanza.version):
                     yield stanza
 
     def _providing(self, group: Sequence[Relation]) -> Iterator[Stanza]:
         for alternative in group:
             found = [
-                stanza
-                for stanza in self._universe.providers.get(alternative.name, ())
-                if Names([stanza]).meets(alternative)
+                stanza for stanza in self._universe.providing(alternative.name) if Names([stanza]).meets(alternative)
             ]
             yield from sorted(found, key=lambda one: (_rank(one), one.name))
 
@@ -169,9 +210,9 @@ class _Search:
         )
 
     def _sole_provider(self, name: str, suite: str) -> list[Stanza]:
-        names = sorted({stanza.name for stanza in self._universe.providers.get(name, ())})
+        names = sorted({stanza.name for stanza in self._universe.providing(name)})
         if len(names) == 1:
-            return self._universe.by_name[names[0]]
+            return self._universe.named(names[0])
         if names:
             raise ImageError(
                 f"package `{name}` of `{suite}` is only a name that others provide",

@@ -41,12 +41,22 @@ _KEPT = frozenset(
 
 def parse(chunks: Iterable[bytes]) -> Iterator[Stanza]:
     """Read a `Packages` index, given in pieces of any length."""
+    yield from map(read, paragraphs(chunks))
+
+
+def paragraphs(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The paragraphs of an index, one for each package."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n\n")
-        yield from (stanza(_fields(text)) for text in whole if text.strip())
+        yield from (text for text in whole if text.strip())
     if rest.strip():
-        yield stanza(_fields(rest))
+        yield rest
+
+
+def read(text: bytes) -> Stanza:
+    """Read a paragraph."""
+    return stanza(_fields(text))
 
 
 def stanza(fields: Mapping[str, str]) -> Stanza:

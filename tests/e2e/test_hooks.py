@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import time
@@ -99,6 +100,31 @@ def test_a_run_that_is_killed_leaves_everything_as_it_was(shop: Checkout) -> Non
     git(shop, "add", "a.py")
     assert shop.run("hooks", "run", "tabs", check=False).code == 1
     assert file.read_text() == "  quick\n"
+
+
+def test_killed_at_random_moments_no_file_is_lost_or_half(shop: Checkout) -> None:
+    before = {"a.py": "\tone\n2\n3\nmine, later\n", "b.py": "\ttwo\n"}
+    after = {"a.py": "  one\n2\n3\nmine, later\n", "b.py": "  two\n"}
+    for path, text in before.items():
+        (shop.folder / path).write_text(text.replace("mine, later\n", ""))
+    git(shop, "add", *before)
+    staged = git(shop, "ls-files", "--stage").stdout
+    for _ in range(4):
+        for path, text in before.items():
+            (shop.folder / path).write_text(text)
+        command = shop.command("hooks", "run", "tabs")
+        under_way = subprocess.Popen(
+            command, cwd=shop.folder, env=shop.environ, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(random.uniform(0.2, 0.9))  # not a wait: the moment is what is tried
+        os.killpg(under_way.pid, signal.SIGKILL)
+        under_way.wait()
+        left = {path: (shop.folder / path).read_text() for path in before}
+        assert all(left[path] in (before[path], after[path]) for path in before), left
+        assert git(shop, "ls-files", "--stage").stdout == staged
+    shop.run("hooks", "run", "tabs", check=False)
+    assert {path: (shop.folder / path).read_text() for path in before} == after
+    git(shop, "rm", "-q", "--force", "b.py")
 
 
 def test_an_environment_that_is_not_up_is_started_for_the_run(shop: Checkout) -> None:

@@ -9,12 +9,30 @@ from pathlib import Path
 
 import pytest
 
+from tests import engines
+from tests.e2e import checkouts
 from tests.e2e.checkouts import ROOT
 
 pytestmark = pytest.mark.network
 
 REDIS = 'name = "shop"\nimages = "debian"\n\n[services.redis]\n'
 WEB = REDIS + '\n[apps.web]\npackages = ["tree"]\n'
+HOOKED = """\
+name = "{name}"
+images = "debian"
+
+[apps.web]
+ports = [{port}]
+run = "perl server.pl {port}"
+
+[hooks.tabs]
+run = "echo commit >> /tmp/ran; sed -i 's/\t/  /g' {{files}}"
+files = ["*.py"]
+
+[hooks.all]
+run = "cat *.py >> /tmp/ran"
+stages = ["pre-push"]
+"""
 IDENTITY = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
@@ -25,16 +43,20 @@ IDENTITY = {
 class Repository:
     """A git repository whose commits pass through the hook."""
 
-    def __init__(self, folder: Path, home: Path, hook: Path) -> None:
+    def __init__(self, folder: Path, home: Path, hook: Path, *, engine: bool = False) -> None:
         self.folder = folder
         self._hook = hook
         self._environ = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "GITHUB_"))}
         self._environ |= IDENTITY | {
             "PRE_COMMIT_HOME": str(home / "pre-commit"),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        if engine:
+            return
+        self._environ |= {
             "DEVENV_CACHE": str(home / "cache"),
             "DEVENV_STATE": str(home / "state"),
             "DOCKER_HOST": "unix:///nowhere/docker.sock",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
 
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -46,12 +68,12 @@ class Repository:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
 
-    def configure(self, *lines: str) -> None:
+    def configure(self, *lines: str, hook: str = "devenv-check") -> None:
         """Write `.pre-commit-config.yaml` with further lines for the hook."""
         revision = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=self._hook, capture_output=True, text=True, check=True
         ).stdout.strip()
-        head = ["repos:", f"- repo: {self._hook}", f"  rev: {revision}", "  hooks:", "  - id: devenv-check"]
+        head = ["repos:", f"- repo: {self._hook}", f"  rev: {revision}", "  hooks:", f"  - id: {hook}"]
         text = "\n".join([*head, *(f"    {line}" for line in lines), ""])
         (self.folder / ".pre-commit-config.yaml").write_text(text)
 
@@ -147,3 +169,30 @@ def test_a_commit_that_touches_nothing_of_devenv_does_not_wait_for_it(repository
     done = repository.commit()
     assert done.returncode == 0
     assert "(no files to check)Skipped" in done.stderr
+
+
+@pytest.mark.docker
+def test_devenv_run_runs_the_project_s_hooks_and_git_s_scripts_of_both_run_them_once(
+    tmp_path: Path, hook: Path, home: Path
+) -> None:
+    engines.require()
+    with checkouts.small(tmp_path / "shop", text=HOOKED) as shop:
+        repository = Repository(shop.folder, home, hook, engine=True)
+        repository.must("git", "init", "-b", "main")
+        repository.configure(hook="devenv-run")
+        stages = ("--hook-type", "pre-commit", "--hook-type", "pre-push")
+        repository.must(sys.executable, "-m", "pre_commit", "install", *stages)
+        shop.run("up", "-d")
+        shop.run("hooks", "install")
+
+        (shop.folder / "a.py").write_text("\tone\n")
+        stopped = repository.commit()
+        assert (stopped.returncode, (shop.folder / "a.py").read_text()) == (1, "  one\n"), stopped.stderr
+        assert "files were modified by this hook" in stopped.stderr
+        assert repository.commit().returncode == 0
+        ran = "cat", "/tmp/ran"
+        assert shop.run("exec", "web", *ran).out == "commit\ncommit\n"
+
+        repository.must("git", "init", "-q", "--bare", str(tmp_path / "there"))
+        repository.must("git", "push", str(tmp_path / "there"), "main")
+        assert shop.run("exec", "web", *ran).out == "commit\ncommit\n  one\n"

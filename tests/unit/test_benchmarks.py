@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import figures, growth, usage
+from benchmarks import figures, growth, hooks, newcomer, usage
 from benchmarks.figures import Figures, Target
 from benchmarks.probe import Batch
 
@@ -81,3 +81,18 @@ def test_the_table_of_growth_has_both_sides_and_their_ratio() -> None:
     lines = growth.table(sizes).splitlines()
     assert lines[2] == "| cold up | 1.00 / 2.00 s, 0.50 | 10.00 / 20.00 s, 0.50 | 1.00 / 1.00 |"
     assert lines[-1] == "| memory of down | 30 / 60 MB, 0.50 | 30 / 60 MB, 0.50 | 0.00 / 0.00 |"
+
+
+def test_a_run_of_hooks_is_measured_over_the_check_s_own_time() -> None:
+    runs = hooks.Runs("bind", [0.31, 0.41, 0.21], [0.01, 0.31, 0.01])
+    assert runs.over == pytest.approx([0.30, 0.10, 0.20])
+    assert hooks.table([runs]).splitlines()[-1] == (
+        "| bind | 310 ms (410) | 10 ms (310) | 200 ms (300) | ≤ 300 ms | met |"
+    )
+
+
+def test_a_newcomer_s_wait_is_compared_run_by_run() -> None:
+    waits = newcomer.Waits()
+    waits.seconds = {"nothing": [100.0, 200.0], "cache": [50.0, 50.0], "team": [20.0, 60.0]}
+    assert waits.ratio == pytest.approx(0.25)
+    assert newcomer.table(waits).splitlines()[-1] == "| the team's registry | 40.0 s (20.0) | 0.25 | ≤ 0.25 | met |"

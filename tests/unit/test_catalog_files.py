@@ -215,6 +215,14 @@ def test_each_file_that_is_named_exists_and_each_that_exists_is_named(name: str)
     assert named == {path.name for path in (FOLDER / "services" / name).glob("*")}
 
 
+@pytest.mark.parametrize("name", STACKS)
+def test_each_file_of_a_stack_that_is_named_exists_and_each_that_exists_is_named(name: str) -> None:
+    debian = projects.CATALOG.stack(name).debian
+    files = debian.files if debian else ()
+    assert all(projects.CATALOG.content("stack", name, one) for one in files)
+    assert {one.source for one in files} == {path.name for path in (FOLDER / "stacks" / name).glob("*")}
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_script_is_one_that_a_plain_shell_can_read(script: Path) -> None:
     read = subprocess.run(["sh", "-n", script], capture_output=True, text=True)

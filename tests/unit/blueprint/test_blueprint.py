@@ -11,7 +11,7 @@ from devenv import blueprint
 from devenv.errors import DevenvError, LockfileError
 from devenv.model import labels
 from devenv.model.blueprint import Blueprint, Container, Mount, Port, Probe, Readiness
-from devenv.model.pins import DebianPins, DerivedRecipe
+from devenv.model.pins import DebianPins, DerivedRecipe, ImageRecipe
 from devenv.model.project import Project, Service, StackRequest
 from tests import projects
 
@@ -235,3 +235,13 @@ def test_an_image_without_a_pin_names_the_remedy(tmp_path: Path) -> None:
     project = projects.project(tmp_path, services=(projects.service("redis", origin="registry"),))
     with pytest.raises(LockfileError, match=f"no pin for `{REDIS}`"):
         blueprint.make(project, projects.CATALOG, None, projects.placement(tmp_path))
+
+
+def test_files_that_a_stack_is_installed_with_are_in_its_own_layer_and_gone_at_the_end_of_it(tmp_path: Path) -> None:
+    web = projects.app(stacks=(StackRequest("python"), StackRequest("go")), packages=("jq",))
+    (image,) = make(projects.project(tmp_path, apps=(web,))).images
+    assert isinstance(image.source, ImageRecipe)
+    layer = "stack/python@3.13+go@1.24"
+    assert [one.path for one in image.source.files[layer]] == ["/etc/dpkg/dpkg.cfg.d/go"]
+    assert image.source.drop == {layer: ("/etc/dpkg/dpkg.cfg.d/go",)}
+    assert image.source.files.keys() == {"base", layer}
