@@ -2,7 +2,7 @@
 
     python -m benchmarks.newcomer --engine unix:///run/empty.sock
 
-A clone, `devenv up -d`, and the first answer of the app, from three beginnings:
+`devenv onboard` with a repository's address, and the first answer of the app, from three beginnings:
 
 - nothing: an engine without images, nothing in devenv's cache;
 - cache: the same engine, but all packages and layers are in the cache, as they are after another project;
@@ -36,8 +36,8 @@ from benchmarks.projects import Project
 BEGINNINGS = ("nothing", "cache", "team")
 TARGET = 0.25
 """The share of the time from nothing that a team's registry is promised to leave."""
-ARRIVAL = "{devenv} up -d"
-"""What a newcomer types in the clone."""
+ARRIVAL = "{devenv} onboard --yes --json {origin} {clone}"
+"""What a newcomer types."""
 PATIENCE = 600.0
 
 
@@ -90,7 +90,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.newcomer", description=__doc__.partition("\n")[0])
     parser.add_argument("--engine", metavar="ADDRESS", required=True, help="one that is empty, and emptied each time")
     parser.add_argument("--runs", type=int, default=3, help="from each beginning (default: 3)")
-    parser.add_argument("--arrival", metavar="COMMAND", default=ARRIVAL, help=f"in the clone (default: {ARRIVAL})")
+    parser.add_argument("--arrival", metavar="COMMAND", default=ARRIVAL, help=f"what is typed (default: {ARRIVAL})")
     parser.add_argument("--json", action="store_true", help="print all samples as JSON")
     given = parser.parse_args()
     if given.runs < 1:
@@ -176,18 +176,24 @@ def _sample(setting: Setting, origin: Path, environ: Mapping[str, str]) -> tuple
     """Clone, arrive, and wait for the page; the seconds in all, and of each part."""
     clone = Path(tempfile.mkdtemp(dir=setting.place)) / "bookshop"
     begun = time.perf_counter()
-    _run(["git", "clone", "-q", str(origin), str(clone)], setting.place, environ)
-    cloned = time.perf_counter()
-    command = shlex.split(setting.arrival.format(devenv=shlex.join(sides.program())))
+    words = {"devenv": shlex.join(sides.program()), "origin": str(origin), "clone": str(clone)}
     try:
-        _run(command, clone, environ)
+        told = _run(shlex.split(setting.arrival.format(**words)), setting.place, environ)
         arrived = time.perf_counter()
         _page(clone, environ)
         ended = time.perf_counter()
     finally:
         _run([*sides.program(), "down", "--volumes"], clone, environ)
         _empty(environ)
-    return ended - begun, {"clone": cloned - begun, "up": arrived - cloned, "page": ended - arrived}
+    return ended - begun, {**stages(told), "page": ended - arrived}
+
+
+def stages(told: str) -> dict[str, float]:
+    """Seconds of the stages that took any, by what `devenv onboard --json` has told; nothing of another command."""
+    try:
+        return {one["stage"]: one["seconds"] for one in json.loads(told)["stages"] if one["seconds"] >= 0.05}
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def _page(clone: Path, environ: Mapping[str, str]) -> None:

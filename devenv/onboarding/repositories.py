@@ -253,8 +253,7 @@ def _parts(folder: Path) -> list[Path]:
 
 def _bring(address: Address, folder: Path, report: Report, *, asks: bool) -> None:
     """Have git clone into a folder inside, which gets its name by which it is known to be whole afterwards."""
-    for one in _parts(folder):
-        shutil.rmtree(one)
+    _sweep(folder)
     place = Path(tempfile.mkdtemp(prefix=_PART, dir=folder))
     try:
         _fetch(address, place / "clone", report, asks=asks)
@@ -263,11 +262,17 @@ def _bring(address: Address, folder: Path, report: Report, *, asks: bool) -> Non
         shutil.rmtree(place, ignore_errors=True)
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what is left of clones; where git still writes, it ends with its next word to a devenv that is gone."""
+    for one in _parts(folder):
+        shutil.rmtree(one, ignore_errors=True)
+
+
 def _lay_out(folder: Path) -> None:
     """Move a whole clone to where it belongs; git's own folder, by which it is known to be there, comes last."""
     for one in sorted((folder / _WHOLE).iterdir(), key=lambda one: one.name == ".git"):
         one.rename(folder / one.name)
-    (folder / _WHOLE).rmdir()
+    _sweep(folder)
 
 
 def has_submodules(folder: Path) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -89,6 +90,12 @@ def test_a_run_of_hooks_is_measured_over_the_check_s_own_time() -> None:
     assert hooks.table([runs]).splitlines()[-1] == (
         "| bind | 310 ms (410) | 10 ms (310) | 200 ms (300) | ≤ 300 ms | met |"
     )
+
+
+def test_a_newcomer_s_wait_is_told_by_stages() -> None:
+    told = {"stages": [{"stage": "clone", "seconds": 1.5}, {"stage": "open", "seconds": 0.0}]}
+    assert newcomer.stages(json.dumps(told)) == {"clone": 1.5}
+    assert newcomer.stages("up") == {}
 
 
 def test_a_newcomer_s_wait_is_compared_run_by_run() -> None:
