@@ -275,8 +275,8 @@ class _Service:
                 return
         else:
             words = ("/bin/sh", "-c", *words)
-        if len(words) == 0 or not words[-1]:
-            self.unit.lose("healthcheck", "its command is empty", "set `ready`")
+        if not words or not all(words):
+            self.unit.lose("healthcheck", "its command, or a word of it, is empty", "set `ready`")
             return
         ready: dict[str, object] = {"exec": tuple(self._around.renamed(word) for word in words)}
         patience = _patience(node)
