@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -20,6 +21,9 @@ from devenv.model.pins import RegistryPin
 from devenv.model.progress import Progress
 from devenv.telling import Fill, Filled, Remark, SetupLine, Tell
 from devenv.workspace import Workspace
+
+# Installing packages is the work of one processor at a time; each build holds some 100 MB here besides.
+BUILDERS = min(os.cpu_count() or 1, 4)
 
 
 class Taken(PortTaken):
@@ -89,7 +93,7 @@ class Work:
         # Each remark once, though every image may give cause for it.
         self._remark = functools.cache(lambda line: tell(Remark(line)))
         self.follow(wanted)
-        self._building = threading.Lock()
+        self._building = threading.BoundedSemaphore(BUILDERS)
         self._users = threading.Lock()
         self._started: set[str] = set()
         self._drained: dict[str, str] = {}
@@ -121,7 +125,7 @@ class Work:
             self._container(step, off)
 
     def _bring(self, image: Image, off: threading.Event) -> None:
-        """Pull or build an image; builds one after the other, for each keeps the engine busy by itself."""
+        """Pull or build an image; no more builds at once than there are processors, for each keeps one busy."""
         report = functools.partial(self._progress, off)
         bring = supply.Supply(self._engine, self._workspace.machine, report, self._remark)
         if isinstance(image.source, RegistryPin):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -102,12 +103,21 @@ class Import:
     eager: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Module:
     """A source file, read."""
 
     name: str
     tree: ast.Module
+
+    @functools.cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        return tuple(ast.walk(self.tree))
+
+    @functools.cached_property
+    def statements(self) -> tuple[tuple[ast.Import | ast.ImportFrom, bool], ...]:
+        """Its import statements, each with whether importing the module carries it out."""
+        return tuple(visit(self.tree, eager=True))
 
 
 def test_every_module_obeys_the_layers() -> None:
@@ -285,7 +295,7 @@ def purity_problems(modules: Mapping[str, Module]) -> list[str]:
         for one in imports(module, modules):
             if in_any(one.target, tuple(IMPURE_MODULES)):
                 found.append(f"{module.name}:{one.line} imports {one.target}")
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.Attribute) and node.attr in IMPURE_NAMES and from_system(node.value):
                 found.append(f"{module.name}:{node.lineno} reads {ast.unparse(node)}")
     return found
@@ -296,7 +306,7 @@ def exit_problems(modules: Mapping[str, Module]) -> list[str]:
         f"{module.name}:{node.lineno} exits"
         for module in modules.values()
         if not in_any(module.name, ("devenv.cli", "devenv.__main__"))
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if (isinstance(node, ast.Call) and ast.unparse(node.func) in ("exit", "quit", "sys.exit", "os._exit"))
         or (isinstance(node, ast.Raise) and node.exc is not None and "SystemExit" in ast.unparse(node.exc))
     ]
@@ -305,7 +315,8 @@ def exit_problems(modules: Mapping[str, Module]) -> list[str]:
 # --- reading sources ---
 
 
-def sources() -> dict[str, Module]:
+@functools.cache
+def sources() -> Mapping[str, Module]:
     files = sorted((ROOT / "devenv").rglob("*.py"))
     return {module.name: module for module in (read(file) for file in files)}
 
@@ -327,26 +338,29 @@ def layer(name: str) -> int | None:
 
 
 def imports(module: Module, modules: Mapping[str, Module]) -> Iterator[Import]:
-    return visit(module.tree, modules, eager=True)
-
-
-def visit(node: ast.AST, modules: Mapping[str, Module], *, eager: bool) -> Iterator[Import]:
-    if isinstance(node, ast.Import):
-        yield from (Import(alias.name, node.lineno, eager) for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        package = "." * node.level + (node.module or "")
-        for alias in node.names:
+    for statement, eager in module.statements:
+        if isinstance(statement, ast.Import):
+            yield from (Import(alias.name, statement.lineno, eager) for alias in statement.names)
+            continue
+        package = "." * statement.level + (statement.module or "")
+        for alias in statement.names:
             whole = f"{package}.{alias.name}"
-            yield Import(whole if whole in modules or package == "devenv" else package, node.lineno, eager)
+            yield Import(whole if whole in modules or package == "devenv" else package, statement.lineno, eager)
+
+
+def visit(node: ast.AST, *, eager: bool) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield node, eager
     elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
         for part in node.body:
-            yield from visit(part, modules, eager=False)
+            yield from visit(part, eager=False)
         for part in node.orelse:
-            yield from visit(part, modules, eager=eager)
+            yield from visit(part, eager=eager)
     else:
         late = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         for child in ast.iter_child_nodes(node):
-            yield from visit(child, modules, eager=eager and not late)
+            if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+                yield from visit(child, eager=eager and not late)
 
 
 def in_any(name: str, parents: tuple[str, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from tests.e2e.hub import Hub
 def official(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """A registry with Python, PostgreSQL, Redis and a tiny Node.js; tests only read it."""
     engines.require()
-    with hubs.official(tmp_path_factory.mktemp("official")) as hub:
+    # The folder above is that of the whole run, where workers share it.
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with hubs.official(shared / "official") as hub:
         yield hub
 
 

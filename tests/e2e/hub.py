@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -71,7 +72,22 @@ def running(folder: Path) -> Iterator[Hub]:
 
 @contextmanager
 def official(folder: Path) -> Iterator[Hub]:
-    """Start one that has Python, PostgreSQL and Redis under the names that Docker Hub has them by."""
+    """Start one that has Python, PostgreSQL and Redis under the names that Docker Hub has them by.
+
+    Args:
+        folder: For what it keeps. It is filled once, also when several processes ask for it at a time.
+    """
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "filled").exists():
+            _fill(folder)
+            (folder / "filled").touch()
+    with running(folder / "registry") as made:
+        yield made
+
+
+def _fill(folder: Path) -> None:
     with running(folder / "registry") as made, checkouts.small(folder / "sources", text=SOURCES) as sources:
         sources.run("up", "-d")
         compose = (sources.folder / ".devenv" / "compose.yaml").read_text()
@@ -79,7 +95,6 @@ def official(folder: Path) -> Iterator[Hub]:
             (image,) = set(re.findall(rf"localhost/devenv/(?:{sources.name}-)?{name}:[0-9a-f]+", compose))
             copy(sources.docker, image, f"{made.registry.address}/{target}")
         made.registry.image("library/node", "22-slim", files={"usr/local/bin/node": b"#!/bin/sh\necho v22.0.0\n"})
-        yield made
 
 
 def copy(docker: object, image: str, target: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from devenv.config import machine as machines
 from tests import engines
 from tests.e2e import checkouts
 from tests.e2e.checkouts import Checkout
@@ -48,12 +49,17 @@ def places() -> tuple[str, ...]:
 
 @contextmanager
 def colleague(first: Checkout, folder: Path, engine: str, lock: bytes) -> Iterator[Checkout]:
-    """The same project on another machine: its files, a lockfile, an engine without its images, and no memory."""
+    """The same project on another machine: its files, a lockfile, an engine without its images, and no memory.
+
+    What it would download anew are packages alone, of which each one's hash is checked whenever it is used.
+    """
     shutil.copytree(first.folder, folder, ignore=shutil.ignore_patterns(".devenv", "__pycache__"))
     (folder / "devenv.lock").write_bytes(lock)
     env = first.env | {
         f"DEVENV_{one.upper()}": str(folder.with_name(f"{folder.name} {one}")) for one in ("cache", "state")
     }
+    Path(env["DEVENV_CACHE"]).mkdir()
+    (Path(env["DEVENV_CACHE"]) / "packages").symlink_to(machines.load(os.environ, Path.home()).cache / "packages")
     there = Checkout(folder, first.name, first.port, engine, env)
     forget(there)
     try:
@@ -101,7 +107,6 @@ def proved_equal(
     """
     first.run("lock")
     bare = (first.folder / "devenv.lock").read_bytes()
-    forget(first)
     first.run("up", "-d")
     locked, built, named = (first.folder / "devenv.lock").read_bytes(), digests(first), environment(first)
     assert f"environment {named}" in first.run("status").out
