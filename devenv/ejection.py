@@ -5,8 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from urllib.parse import quote
 
@@ -84,7 +83,13 @@ class _Unit:
 
 
 def make(
-    project: Project, entries: Catalog, pins: Pins | None, folder: str, user: str, known: Mapping[str, str]
+    project: Project,
+    entries: Catalog,
+    pins: Pins | None,
+    folder: str,
+    user: str,
+    known: Mapping[str, str],
+    stamp: Callable[[int], str],
 ) -> Ejected:
     """Write a project as plain files.
 
@@ -92,6 +97,7 @@ def make(
         folder: The project's, relative to the one that the files are for.
         user: `uid:gid` of who works with them.
         known: The secrets' values, by name.
+        stamp: Writes seconds since 1970 as archives of snapshots do.
 
     Raises:
         DevenvError: The lockfile lacks something.
@@ -99,7 +105,7 @@ def make(
     plain = replace(project, apps=tuple(map(_alone, project.apps)), balancer=None, joins=())
     place = Placement(project.name, folder, ports=_ports(plain, entries))
     wanted = blueprint.make(plain, entries, pins, place)
-    made = _Ejection(plain, entries, pins, wanted, folder, known)
+    made = _Ejection(plain, entries, pins, wanted, folder, known, stamp)
     return made.result(user, _losses(project, wanted))
 
 
@@ -153,6 +159,7 @@ class _Ejection:
         wanted: Blueprint,
         folder: str,
         known: Mapping[str, str],
+        stamp: Callable[[int], str],
     ) -> None:
         self._project = project
         self._entries = entries
@@ -160,6 +167,7 @@ class _Ejection:
         self._wanted = wanted
         self._folder = folder
         self._known = known
+        self._stamp = stamp
         self._hidden = blueprint.secrets(project, entries)
         self._images = {one.reference: one for one in wanted.images}
         self._files: dict[str, str] = {}
@@ -324,7 +332,10 @@ class _Ejection:
             f"debian:{suite}-slim",
             files,
             layers=recipe.layers,
-            sources=[_source(one.archive, one.date, one.suite, one.component) for one in self._pins.debian.sources],
+            sources=[
+                f"archive/{one.archive}/{self._stamp(one.date)} {one.suite} {one.component}"
+                for one in self._pins.debian.sources
+            ],
             recipe=recipe,
         )
 
@@ -383,11 +394,6 @@ def _requested(layers: Iterable[Layer]) -> Iterator[tuple[str, str]]:
     for layer in layers:
         versions = {one.name: one.version for run in layer.runs for one in run}
         yield from ((name, versions[name]) for name in layer.request if name in versions)
-
-
-def _source(archive: str, moment: int, suite: str, component: str) -> str:
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
-    return f"archive/{archive}/{stamp} {suite} {component}"
 
 
 def _pinned(pin: RegistryPin) -> str:

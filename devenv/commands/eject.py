@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,12 +42,16 @@ def run(project: Workspace, architecture: str, target: Path, *, force: bool = Fa
     pins = workspace.pins(project, workspace.lock(project), architecture) if workspace.needs_lock(project) else None
     known = secrets.values(project.project, project.entries)
     folder = os.path.relpath(project.folder, target)
-    made = ejection.make(project.project, project.entries, pins, folder, project.machine.user, known)
+    made = ejection.make(project.project, project.entries, pins, folder, project.machine.user, known, _stamp)
     there = [name for name in (*made.files, ejection.EXAMPLE) if (target / name).exists()]
     if there and not force:
         hint = "name another folder, or write over it with `--force`"
         raise DevenvError(f"`{target / there[0]}` is there already", hint=hint)
     return EjectResult(str(target), tuple(_write(made, target)), made.losses)
+
+
+def _stamp(moment: int) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
 
 
 def _write(made: Ejected, target: Path) -> list[str]:

@@ -35,8 +35,9 @@ _ROUTE = shape.text("a path such as `/api`", pattern="(/[A-Za-z0-9._~-]+)+")
 _USER = shape.text("a user such as `1000:1000`", pattern="[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
 _INSIDE = shape.text("an absolute path", pattern="/[^:\\\\]*")
 _STAGE = shape.text("a stage's name", pattern="[A-Za-z0-9][A-Za-z0-9_.-]*")
+_COMMAND = shape.one_or_several(_TEXT, "a string or a list of strings", before=("/bin/sh", "-c"))
 _WORDS = shape.several(shape.text(least=0), "a list of strings")
-_COMMAND = shape.one_or_several(
+_START = shape.one_or_several(
     shape.text(least=0), "a string or a list of strings", before=("/bin/sh", "-c"), alone=_TEXT
 )
 
@@ -154,7 +155,7 @@ SERVICE = shape.table(
         "env": Key(_ENV, "Environment variables"),
         "volumes": Key(shape.free(_TEXT, "a table of strings"), "Volumes: a name and the path inside"),
         "command": Key(
-            _COMMAND, "Replaces the command of a service by `image` or `dockerfile`; a string is given to `sh -c`"
+            _START, "Replaces the command of a service by `image` or `dockerfile`; a string is given to `sh -c`"
         ),
         "entrypoint": Key(_WORDS, "Replaces the entrypoint of a service by `image` or `dockerfile`"),
         "working_dir": Key(_INSIDE, "The folder that a service by `image` or `dockerfile` is started in"),

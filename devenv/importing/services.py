@@ -90,9 +90,12 @@ class _Service:
             hint = "name it in the source, or add the service by hand"
             self.unit.leave_out("image", f"`{toml.printable(name)}` is no image's name", hint)
             return False
+        if image.is_secret:
+            self.unit.leave_out("image", "its name has a secret in it", "name it without, and add the service by hand")
+            return False
         if self._is_catalogued(named, table):
             return True
-        self.unit.set("image", name, secret=image.is_secret)
+        self.unit.set("image", name)
         if self._around.images == "debian":
             why = "it is no service of the catalog that Debian has, so it comes from its registry"
             self.unit.lose("image", why, "", weight="changed")
@@ -272,8 +275,8 @@ class _Service:
                 return
         else:
             words = ("/bin/sh", "-c", *words)
-        if len(words) == 0 or not words[-1]:
-            self.unit.lose("healthcheck", "its command is empty", "set `ready`")
+        if not words or not all(words):
+            self.unit.lose("healthcheck", "its command, or a word of it, is empty", "set `ready`")
             return
         ready: dict[str, object] = {"exec": tuple(self._around.renamed(word) for word in words)}
         patience = _patience(node)

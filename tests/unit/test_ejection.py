@@ -19,7 +19,7 @@ KNOWN = {"postgres.password": "p@ss/w0rd $1", "TOKEN": "t"}
 
 
 def made(project: Project, folder: str = ".", user: str = "1000:1000") -> Ejected:
-    return ejection.make(project, projects.CATALOG, projects.pins(project), folder, user, KNOWN)
+    return ejection.make(project, projects.CATALOG, projects.pins(project), folder, user, KNOWN, "at {}".format)
 
 
 def shop(root: Path, value: str = "x", **changes: Any) -> Project:
@@ -93,7 +93,7 @@ def test_an_app_is_set_up_by_a_script_of_its_own_and_started(tmp_path: Path) -> 
 def test_an_image_of_debian_packages_is_built_on_debian_with_what_was_locked_to_be_had(tmp_path: Path) -> None:
     text = made(shop(tmp_path)).files["docker/postgres/Dockerfile"]
     assert "FROM debian:trixie-slim\n" in text
-    assert "$SNAPSHOT/archive/debian/20251009T085320Z trixie main" in text
+    assert "$SNAPSHOT/archive/debian/at 1760000000 trixie main" in text
     assert "        postgresql-17=1.0-1 \\\n" in text
     assert "        postgresql-17 \\\n" in text
     assert 'ENTRYPOINT ["/usr/local/bin/docker-entrypoint.sh"]' in text

@@ -276,13 +276,15 @@ services:
         "build: {context: ., target: nobody}",
         "image: 'not an image'",
         "image: ${NOTHING}",
+        "image: acme/${API_TOKEN}",
         "command: ls",
     ],
 )
 def test_a_service_that_cannot_be_made_is_left_out_and_told_of(tmp_path: Path, lines: str) -> None:
     text = f"services:\n  web: {{image: a, depends_on: [bad]}}\n  bad:\n    {lines}\n"
-    found = imports.compose(tmp_path, text, Dockerfile="FROM debian\n")
+    found = imports.compose(tmp_path, text, Dockerfile="FROM debian\n", _env="API_TOKEN=t0ken\n")
     assert found.services == {"web": {"image": "a"}}
+    assert "t0ken" not in found.made.text
     assert any(one.what.startswith("services.bad") and "left out" in one.why for one in found.made.losses)
 
 
