@@ -115,7 +115,7 @@ CHANGED = (
     "echo 'apps.web.env.LOG_LEVEL = \"info\"' >>devenv.local.toml",
     "devenv up -d",
     "sed -i s/info/debug/ devenv.local.toml",
-    'docker exec -u 0 "$(docker ps -q --filter name=visits-web)" sh -c "echo >>/usr/lib/python3.13/json/decoder.py"',
+    'docker exec -u 0 visits-web-1 sh -c "echo >>/usr/lib/python3.13/json/decoder.py"',
 )
 
 # Where each page is run: `World()` is the tutorial's project, up.
