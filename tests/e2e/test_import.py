@@ -44,7 +44,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         files |= {f"bin/{program}": "busybox" for program in PROGRAMS}
         files |= {"etc/passwd": b"root:x:0:0::/root:/bin/sh\n", "etc/registry": registry.address.encode()}
         files |= {"root/.keep": b"", "tmp/.keep": b""}
-        yield registry.image("acme/base", "1", files=files, config={"Cmd": ["sleep", "1000"]}).reference
+        made = registry.image("acme/base", "1", files=files, config={"Cmd": ["sleep", "1000"]}).reference
+        yield made
+        subprocess.run(["docker", "rmi", "--force", made], capture_output=True)
 
 
 @contextmanager
