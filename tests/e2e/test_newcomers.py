@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests import engines, newcomers
-from tests.e2e.checkouts import Checkout
+from tests.e2e.checkouts import Checkout, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.network]
 
 PAGES = {
     "django": "hello, 0 users",
-    "flask": "hello, visitor 1",
+    "flask": "hello, visitor ",
     "express": "hello from express",
     "next": "hello from next",
     "go": "hello from go",
@@ -42,6 +42,14 @@ def begun(folder: Path, name: str) -> Iterator[Checkout]:
         checkout.run("down", "--volumes", check=False)
 
 
+def page(checkout: Checkout) -> str:
+    """What it shows; a busy machine may take its time for the first one."""
+    try:
+        return checkout.get()
+    except OSError:
+        return ""
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_project_that_is_taken_as_it_is_gives_a_page(tmp_path: Path, name: str) -> None:
     engines.require()
@@ -50,5 +58,5 @@ def test_a_project_that_is_taken_as_it_is_gives_a_page(tmp_path: Path, name: str
         apps = tomllib.loads(written)["apps"]
         address = checkout.run("url", FRONT if FRONT in apps else "web").out.strip()
         checkout.port = int(address.rpartition(":")[2])
-        assert PAGES[name] in checkout.get()
+        until(lambda: PAGES[name] in page(checkout))
         assert (checkout.folder / "devenv.toml").read_text() == written
