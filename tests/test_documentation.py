@@ -120,7 +120,7 @@ def _project(block: Block, folder: Path) -> None:
         (folder / "devenv.toml").write_text(block.text)
     else:
         # A page may show a service of that name.
-        base = BASE.replace("apps.web", "apps.site") if "[services.web]" in block.text else BASE
+        base = 'name = "shop"\n' if "[services.web]" in block.text else BASE
         (folder / "devenv.toml").write_text(base)
         (folder / "devenv.local.toml").write_text(block.text)
     loaded = config.read(folder)
