@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import threading
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ class Drawing:
         self._stack = ExitStack()
         self._tell: Tell | None = None
         self._stage = ""
+        self._lock = threading.Lock()
 
     def began(self, stage: str) -> None:
         """Draw that a stage is under way, where lines can be drawn anew."""
@@ -53,10 +55,14 @@ class Drawing:
         """Draw what is under way."""
         if isinstance(event, Progress) and event.unit == "objects" and not screen.is_live():
             return  # git counts fast; lines of that tell nobody anything
-        if self._tell is None:
-            drawn = progress.drawn(as_json=self.is_silent, keeps_steps=False)
-            self._tell = self._stack.enter_context(drawn)
-        self._tell(event)
+        self._drawn()(event)
+
+    def _drawn(self) -> Tell:
+        with self._lock:  # several threads tell
+            if self._tell is None:
+                drawn = progress.drawn(as_json=self.is_silent, keeps_steps=False)
+                self._tell = self._stack.enter_context(drawn)
+            return self._tell
 
     def ended(self, stage: Passed) -> None:
         """Leave a line for the stage."""
@@ -66,8 +72,9 @@ class Drawing:
 
     def pause(self) -> None:
         """Draw nothing until there is something to tell: a person is to read or type."""
-        self._stack.close()
-        self._tell = None
+        with self._lock:
+            self._stack.close()
+            self._tell = None
 
 
 def line(stage: Passed) -> str:
