@@ -100,6 +100,11 @@ class World:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
+# Pages start it over and over: a server that is there at once in place of Flask.
+LIGHTER = (
+    """sed -i 's/^run = .*8000.*/run = "python3 -m http.server 8000"/' devenv.toml""",
+    "git commit -qam Lighter",
+)
 # What pages leave.
 ANEW = (
     "git checkout -q .",
@@ -194,6 +199,12 @@ class Reader:
         self.folder = Path(told.read_text().strip())
         return done
 
+    def prepare(self, commands: Sequence[str]) -> None:
+        """Run what is on no page; each has to succeed."""
+        for command in commands:
+            done = self.type(self.here(command))
+            assert done.returncode == 0, f"{command}\n{done.stdout}"
+
     def follow(self, block: Block, called: str = "visits") -> None:
         """Do what a block says, and hold what comes against what it shows."""
         if block.file and block.page == TUTORIAL:
@@ -234,6 +245,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
                 reader.follow(block)
         home, fix = reader.place / reader.name, reader.folder
         reader.folder = home
+        reader.prepare(LIGHTER)
         yield reader
         reader.folder = fix
         for block in tutorial:
@@ -269,9 +281,7 @@ def _enter(reader: Reader, world: World) -> None:
         return
     # Everything works as it does with an engine elsewhere, and some pages are about that.
     (reader.folder / "devenv.local.toml").write_text('sync.mode = "copy"\n')
-    for command in [*ANEW, *world.before]:
-        done = reader.type(reader.here(command))
-        assert done.returncode == 0, done.stdout
+    reader.prepare([*ANEW, *world.before])
 
 
 def test_every_page_with_commands_has_a_world() -> None:
