@@ -31,6 +31,7 @@ LAST = "Take it down"
 MACHINE = "it changes the machine, not a project; tests/e2e/test_names.py runs it with a machine of its own"
 OTHER = "it needs another computer; tests/e2e/test_remote.py has an engine that shares no files"
 REGISTRY = "it needs a team's registry; tests/e2e/test_registry.py has one"
+ADDRESS = "its address is nowhere; tests/e2e/test_onboard.py has one"
 LONG = "it takes minutes; tests/unit/test_benchmarks.py runs each on next to nothing"
 SAME = "the same is run on docs/how-to/data.md"
 POSTGRES = "there is no PostgreSQL here, which takes its time; the README has the same for the bookshop"
@@ -40,11 +41,14 @@ REMADE = "it builds every image once more; tests/e2e/test_identity.py and test_d
 NOT_RUN: Mapping[tuple[str, str], str] = {
     ("docs/explanation/performance.md", "python -m benchmarks.up"): LONG,
     ("docs/explanation/performance.md", "python -m benchmarks.growth"): LONG,
+    ("docs/explanation/performance.md", "python -m benchmarks.hooks"): LONG,
+    ("docs/explanation/performance.md", "python -m benchmarks.newcomer --engine unix:///run/empty.sock"): LONG,
     ("docs/explanation/performance.md", "python -m benchmarks.sync --engine unix:///var/run/docker.sock"): LONG,
     ("docs/how-to/add-a-service.md", 'devenv connect postgres -- -c "select 1"'): POSTGRES,
     ("docs/how-to/names.md", "devenv names on"): MACHINE,
     ("docs/how-to/names.md", "devenv up -d"): MACHINE,
     ("docs/how-to/names.md", "devenv trust-ca"): MACHINE,
+    ("docs/how-to/onboard.md", "devenv onboard https://example.org/acme/shop.git"): ADDRESS,
     ("docs/how-to/registries.md", "devenv up -d"): REGISTRY,
     ("docs/how-to/registries.md", "devenv push"): REGISTRY,
     (
@@ -66,6 +70,7 @@ INSTEAD: Mapping[str, str] = {
     ),
     "devenv sync log -f": "devenv sync log",
     "devenv prune": "devenv prune --yes",
+    'printf %s "$KEY" | devenv secrets set STRIPE_KEY': "printf %s sk_test | devenv secrets set STRIPE_KEY",
 }
 
 # Commands that end with another code than 0.
@@ -109,7 +114,7 @@ LIGHTER = (
 ANEW = (
     "git checkout -q .",
     "if [ -d ../review ]; then (cd ../review && devenv down --volumes --force); fi",
-    "rm -rf ../review .devenv/snapshots",
+    "rm -rf ../review .devenv/snapshots .devcontainer .github plain",
     "git worktree prune",
     "git branch -q -D review 2>/dev/null || true",
     "devenv up -d",
@@ -122,6 +127,14 @@ CHANGED = (
     "sed -i s/info/debug/ devenv.local.toml",
     'docker exec -u 0 visits-web-1 sh -c "echo >>/usr/lib/python3.13/json/decoder.py"',
 )
+MAPS = ['echo \'apps.web.mounts."/maps" = "/etc/hostname"\' >>devenv.local.toml']
+STRIPE = ["printf '\\n[secrets.STRIPE_KEY]\\n' >>devenv.toml"]
+MOVED = {
+    "compose.yaml": pages.blocks("docs/how-to/move-to-devenv.md")[0].text,
+    "Dockerfile": "FROM scratch\n",
+    "db/init.sql": "select 1;\n",
+    ".devcontainer/devcontainer.json": '{"image": "mcr.microsoft.com/devcontainers/python:3.13"}\n',
+}
 
 # Where each page is run: `World()` is the tutorial's project, up.
 WORLDS: Mapping[str, World] = {
@@ -131,9 +144,14 @@ WORLDS: Mapping[str, World] = {
     "docs/how-to/begin-a-project.md": World(called="notes", files=newcomers.FLASK),
     "docs/how-to/completion-and-schema.md": World(),
     "docs/how-to/data.md": World(called="shop", before=MIGRATE),
+    "docs/how-to/editors-and-ci.md": World(),
+    "docs/how-to/leave.md": World(),
     "docs/how-to/limits.md": World(),
+    "docs/how-to/move-to-devenv.md": World(called="moved-notes", files=MOVED),
     "docs/how-to/remote-engine.md": World(),
     "docs/how-to/scaling.md": World(called="shop", before=SCALED),
+    "docs/how-to/secrets.md": World(before=STRIPE),
+    "docs/how-to/trust.md": World(before=MAPS),
     "docs/how-to/works-on-my-machine.md": World(before=CHANGED),
     "docs/how-to/worktrees.md": World(called="bookshop"),
 }
