@@ -11,6 +11,8 @@ import pytest
 
 from devenv import workspace
 from devenv.commands import hooks as command
+from devenv.engine.memory import Ran
+from devenv.engine.protocol import Command
 from devenv.errors import DevenvError, NotReady, UsageError
 from devenv.hooks import checks, repository, scripts
 from devenv.hooks.checks import Checked, Result
@@ -137,6 +139,25 @@ def test_what_a_formatter_changes_comes_back_and_is_not_staged(shop: Shop) -> No
     assert shop.git("show", ":a.py") == "\ta\n"
     shop.git("add", "a.py")
     assert outcomes(shop.run(TABS)) == ["passed"]
+
+
+def test_the_changes_of_many_files_come_back_with_as_few_commands_as_that_of_one(tmp_path: Path) -> None:
+    class Counting(Shop):
+        calls = 0
+
+        def _execute(self, container: str, given: Command) -> Ran:
+            self.calls += "devenv-hooks" in given.argv
+            return super()._execute(container, given)
+
+    counts = set()
+    for number in (1, 30):
+        shop = Counting(tmp_path / f"{number}" / "shop", copy=tmp_path / f"{number}" / "inside")
+        for name in range(number):
+            shop.put(f"{name}.py", "\ta\n")
+        assert len(shop.run(TABS).returned["."].changed) == number
+        assert shop.has(f"{number - 1}.py") == "  a\n"
+        counts.add(shop.calls)
+    assert len(counts) == 1
 
 
 def test_what_is_not_staged_stays_beside_the_change(shop: Shop) -> None:
