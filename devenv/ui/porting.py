@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from devenv.ui import screen
+from devenv.ui import beginning, screen
 
 if TYPE_CHECKING:
     from devenv.commands.eject import EjectResult
@@ -21,22 +21,16 @@ def imported(result: ImportResult, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         screen.give_json(asdict(result))
         return
-    if dry_run:
-        screen.give("\n".join(map(screen.safe, result.text.splitlines())))
-    else:
-        what = ", ".join(filter(None, (_counted("app", result.apps), _counted("service", result.services))))
-        screen.say(f"{screen.paint('✓', 'green')} wrote {screen.safe(result.file)}{f': {what}' if what else ''}")
-        if result.local is not None:
-            screen.say(f"{screen.paint('✓', 'green')} wrote {screen.safe(result.local)}: secrets, keep it out of git")
+    beginning.written(result, dry_run=dry_run)
+    if not dry_run and result.local is not None:
+        screen.say(f"{screen.paint('✓', 'green')} wrote {screen.safe(result.local)}: secrets, keep it out of git")
     for weight, words in _WEIGHTS.items():
         _losses(words, [one for one in result.losses if one.weight == weight])
     harmless = [one for one in result.losses if one.weight == "harmless"]
     if harmless:
         screen.say(f"without effect here: {', '.join(dict.fromkeys(screen.safe(one.what) for one in harmless))}")
-    for remark in result.remarks:
-        screen.say(f"{screen.paint('!', 'yellow')} {screen.safe(remark)}")
-    if not dry_run:
-        screen.say("next: look through it, then `devenv up`")
+    beginning.remarks(result.remarks)
+    beginning.following(dry_run=dry_run)
 
 
 def _losses(words: str, losses: Iterable[Loss]) -> None:
@@ -46,10 +40,6 @@ def _losses(words: str, losses: Iterable[Loss]) -> None:
         where = f"{one.place.file}:{one.place.line}  " if one.place is not None else ""
         remedy = f"; {one.remedy}" if one.remedy else ""
         screen.say(f"  {screen.safe(where)}{screen.safe(one.what)}: {screen.safe(one.why)}{screen.safe(remedy)}")
-
-
-def _counted(what: str, names: Sequence[str]) -> str:
-    return f"{what}{'s' if len(names) > 1 else ''} {', '.join(names)}" if names else ""
 
 
 def ejected(result: EjectResult, *, as_json: bool) -> None:
