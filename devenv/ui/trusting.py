@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from typing import TYPE_CHECKING
 
 from devenv.ui import screen
@@ -21,16 +23,27 @@ def asks(result: TrustResult) -> None:
     screen.say()
     for one in result.asks:
         sign = screen.paint("✓", "green") if one.given else screen.paint("?", "yellow")
-        screen.say(f"  {sign} {screen.safe(one.words)}{_place(one)}")
+        place = _place(one)
+        first, *further = _lines(screen.safe(one.words), len(place))
+        lines = [f"  {sign} {first}", *(f"    {line}" for line in further)]
+        screen.say("\n".join(lines) + screen.paint(place, "dim"))
     screen.say()
     if not result.missing:
         screen.say(f"{screen.paint('✓', 'green')} all of it is allowed; `devenv trust --withdraw` takes that back")
 
 
+def _lines(words: str, rest: int) -> list[str]:
+    """The words as they fit into the terminal with as many characters behind; whole, where they go to a file."""
+    if not screen.is_live():
+        return [words]
+    width = shutil.get_terminal_size().columns - 5 - rest
+    return textwrap.wrap(words, max(width, 40), break_long_words=False, break_on_hyphens=False)
+
+
 def _place(ask: Ask) -> str:
     if ask.where is None:
         return ""
-    return screen.paint(f"  ({screen.safe(ask.where.file)}:{ask.where.line})", "dim")
+    return f"  ({screen.safe(ask.where.file)}:{ask.where.line})"
 
 
 def allowed(result: TrustResult, *, as_json: bool) -> None:
