@@ -12,7 +12,10 @@ NAMES = (".env.example", ".env.sample", ".env.dist", ".env.template", "env.examp
 HERE = frozenset({"localhost", "127.0.0.1", "0.0.0.0"})  # noqa: S104  # compared with, not listened on
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
-_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|PRIVATE|CREDENTIAL|API_?KEY|_KEY$")
+_SECRET = re.compile(
+    r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|PRIVATE|CREDENTIAL|API_?KEY|_KEY$|(^|_)(PASS|PWD|PW|AUTH|DSN)$"
+)
+_LOGIN = re.compile(r"://[^/?#\s@]*:[^/?#\s@]+@")
 
 
 def read(folder: Path) -> tuple[str | None, dict[str, str]]:
@@ -39,9 +42,9 @@ def scheme(value: str) -> str | None:
     return match.group(1).partition("+")[0] if match else None
 
 
-def is_secret(name: str) -> bool:
-    """Whether a variable is one whose value nobody should commit."""
-    return _SECRET.search(name.upper()) is not None
+def is_secret(name: str, value: str = "") -> bool:
+    """Whether a variable is one whose value nobody should commit, by its name or for an address with a password."""
+    return (_SECRET.search(name.upper()) or _LOGIN.search(value)) is not None
 
 
 def is_here(value: str) -> bool:

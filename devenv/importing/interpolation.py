@@ -113,7 +113,7 @@ class _Text:
 
     def _value(self, name: str) -> str | None:
         value = self._values.value(name, self._node)
-        self.is_secret = self.is_secret or (value is not None and variables.is_secret(name))
+        self.is_secret = self.is_secret or (value is not None and variables.is_secret(name, value))
         return value
 
 

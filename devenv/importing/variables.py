@@ -57,7 +57,7 @@ class Variables:
             return
         text = tree.read(self._around.root / path, path, yamls.LIMIT)
         for name, value in interpolation.env_file(text, path).items():
-            self.env[name] = Node(node.place, value, is_secret=variables.is_secret(name))
+            self.env[name] = Node(node.place, value, is_secret=variables.is_secret(name, value))
 
     def _given(self, node: Node | None) -> None:
         for name, one in composition.pairs(node, "environment").items() if node is not None else ():
@@ -67,7 +67,7 @@ class Variables:
                 continue
             value = self._source.values.passed(name, one)
             if value is not None:
-                self.env[name] = Node(one.place, value, is_secret=variables.is_secret(name), key=one.key)
+                self.env[name] = Node(one.place, value, is_secret=variables.is_secret(name, value), key=one.key)
 
     def write(self) -> None:
         plain: dict[str, str] = {}

@@ -80,6 +80,16 @@ services:
     assert "host-secret" not in made.text + repr(made.losses)
 
 
+@pytest.mark.parametrize(
+    "line", ["DB_PASS=s3cret", "DSN=s3cret", "DATABASE_URL=postgres://u:s3cret@db/shop", "PWD=s3cret"]
+)
+def test_a_secret_is_known_by_its_name_or_by_a_login_in_it(tmp_path: Path, line: str) -> None:
+    text = "services: {web: {image: a, env_file: .env}}\n"
+    found = imports.compose(tmp_path, text, _env=f"{line}\nPASSING=1\nURL=http://a:80/b@c\n")
+    assert "s3cret" not in found.made.text
+    assert found.services["web"]["env"] == {"PASSING": "1", "URL": "http://a:80/b@c"}
+
+
 def test_secrets_of_dotenv_go_to_the_file_that_is_not_committed(tmp_path: Path) -> None:
     text = """\
 services:
