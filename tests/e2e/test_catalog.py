@@ -227,9 +227,9 @@ CASES: Mapping[str, Case] = {
     "varnish": Case(_page("varnish:8080", "x-varnish: "), options='backend = "nginx:80"'),
 }
 USED = tuple(name for name in NAMES if name in CASES)
-# What installing leaves behind differs by what packages do then: make a database, a cookie and users, keys and a user.
-# PostgreSQL and Redis are in `test_identity`; the others only unpack files and add a user.
-ELSEWHERE = ("mariadb", "mosquitto", "rabbitmq")
+# What installing leaves behind differs by what packages do then: make databases, a cookie and users, keys and a user.
+# Redis is in `test_images`; the others only unpack files and add a user.
+ELSEWHERE = ("mariadb", "mosquitto", "postgres", "rabbitmq")
 
 
 @pytest.fixture(scope="module")
