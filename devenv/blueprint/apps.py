@@ -18,13 +18,7 @@ def for_app(
 ) -> Container:
     """The container of an app; `provided` are the variables of the services it needs."""
     now = setup.of(project, app, entries, image.key)
-    stacks = [entries.stack(stack.name) for stack in app.stacks]
-    values = {"home": images.HOME}
-    paths = [path for stack in stacks for path in substitute.each(stack.path, values)]
-    stack_env = {key: value for stack in stacks for key, value in substitute.table(stack.env, values).items()}
-    # An image that the project names itself knows best where its programs are.
-    path = {} if app.image else {"PATH": ":".join((*paths, images.PATH))}
-    base_env = {"HOME": images.HOME} | path | stack_env
+    base_env = _base_env(app, entries)
     run = ("/bin/sh", "-c", app.run) if app.run else ("sleep", "infinity")
     start = ("/bin/sh", "-c", scripts.data("start.sh"), "devenv-start") if now.commands else run
     secrets = mounts.secret_files(app.name, app_secrets(app, provided), placement)
@@ -66,6 +60,17 @@ def for_app(
         scales=balanced or app.replicas is not None or balancer.replicas(project, app, placement) > 1,
         behind=app.ports if balanced else (),
     )
+
+
+def _base_env(app: App, entries: Catalog) -> dict[str, str]:
+    """The variables that its stacks need."""
+    stacks = [entries.stack(stack.name) for stack in app.stacks]
+    values = {"home": images.HOME}
+    paths = [path for stack in stacks for path in substitute.each(stack.path, values)]
+    stack_env = {key: value for stack in stacks for key, value in substitute.table(stack.env, values).items()}
+    # An image that the project names itself knows best where its programs are.
+    path = {} if app.image else {"PATH": ":".join((*paths, images.PATH))}
+    return {"HOME": images.HOME} | path | stack_env
 
 
 def brought(project: Project, app: App, known: Collection[str]) -> dict[str, Hidden]:

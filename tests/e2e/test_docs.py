@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from devenv.cli import session
+from devenv.instances import ledger
 from tests import engines, newcomers, pages, ports
 from tests.e2e.checkouts import ROOT
 from tests.pages import Block, Command
@@ -190,7 +191,9 @@ class Reader:
         # What is installed for a shell is installed at home.
         own |= {"HOME": str(folder / "home"), "DEVENV_CACHE": str(session.machine().cache)}
         (folder / "home").mkdir()
-        # `down --all` and `prune` mean what this machine has: so it is one of its own.
+        # `down --all` and `prune` mean what this machine has: so it is another, or what other tests have up would go.
+        (folder / "state").mkdir()
+        (folder / "state" / ledger.HOST).write_text(uuid.uuid4().hex[:16])
         return os.environ | who | own | {"DEVENV_STATE": str(folder / "state"), "PYTHONWARNINGS": "error"}
 
     def here(self, text: str, called: str = "visits") -> str:

@@ -170,6 +170,10 @@ def test_nothing_has_them_where_files_are_copied(world: World) -> None:
     assert world.inside("printenv MAYBE TOKEN") == f"{world.canary}-maybe\n{world.token}\n"
     found = stored(world) | told_by_the_engine(world) | {"up": said.out + said.err, "render": rendered}
     assert with_secrets(world, found) == []
+    # Other tests, in whichever order, find what they began with.
+    world.checkout.run("secrets", "unset", "MAYBE")
+    world.checkout.run("up", "-d")
+    restarted(world)
 
 
 def with_secrets(world: World, texts: Mapping[str, str]) -> list[str]:
