@@ -14,7 +14,7 @@ SECRET_NAME = "(?![Dd][Ee][Vv][Ee][Nn][Vv]_)[A-Za-z_][A-Za-z0-9_]{0,99}"  # noqa
 TASK_NAME = "[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"
 
 _TEXT = shape.text()
-_SWITCH = shape.switch()
+_SWITCH = shape.boolean()
 _TEXTS = shape.several(_TEXT, "a list of strings")
 _PORT = shape.integer("a port from 1 to 65535", least=1, most=65535)
 _PORTS = shape.several(_PORT, "a list of ports")
@@ -131,7 +131,7 @@ APP = shape.table(
             shape.integer("a number from 1 to 100", least=1, most=100),
             "How many of its containers run; those of an app with ports stand behind a balancer",
         ),
-        "sticky": Key(shape.boolean(), "Whether the balancer sends a browser to the same replica again, by a cookie"),
+        "sticky": Key(_SWITCH, "Whether the balancer sends a browser to the same replica again, by a cookie"),
         "route": Key(
             _ROUTE, "A path under which the balancer reaches it at the first port of other balanced apps, too"
         ),

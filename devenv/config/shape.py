@@ -86,11 +86,6 @@ def choice(*values: str) -> Shape:
     return Shape({"type": "literal", "expected": list(values)}, listed(values, "or"), {"enum": list(values)})
 
 
-def switch() -> Shape:
-    """True or false."""
-    return Shape({"type": "bool", "strict": True}, "true or false", {"type": "boolean"})
-
-
 def scalar() -> Shape:
     """A string; a number or a boolean is written as one."""
     core = _before(as_text, {"type": "str", "strict": True})

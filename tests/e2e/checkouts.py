@@ -39,6 +39,15 @@ ready = {{ http = "/" }}
 run = "cat $HOME/greeting"
 app = "web"
 """
+# An app alone, for tests that are not about it.
+PAGE = """\
+name = "{name}"
+images = "debian"
+
+[apps.web]
+ports = [{port}]
+run = "perl server.pl {port}"
+"""
 SERVER = """\
 use IO::Socket::INET; $| = 1; $SIG{TERM} = sub { exit 0 };
 my $server = IO::Socket::INET->new(LocalPort => $ARGV[0], Listen => 9, ReuseAddr => 1) or die $!;

@@ -19,14 +19,9 @@ from tests.e2e.checkouts import Checkout, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.network]
 
-TEXT = """\
-name = "{name}"
-images = "debian"
-
-[apps.web]
-ports = [{port}]
-run = "perl server.pl {port}"
-
+TEXT = (
+    checkouts.PAGE
+    + """
 [hooks.tabs]
 run = "sed -i 's/\\t/  /g' {{files}}"
 files = ["*.py"]
@@ -38,6 +33,7 @@ files = ["*.py"]
 [sync]
 mode = "{mode}"
 """
+)
 
 
 @pytest.fixture(scope="module", params=["bind", "copy"])

@@ -17,14 +17,9 @@ pytestmark = pytest.mark.network
 
 REDIS = 'name = "shop"\nimages = "debian"\n\n[services.redis]\n'
 WEB = REDIS + '\n[apps.web]\npackages = ["tree"]\n'
-HOOKED = """\
-name = "{name}"
-images = "debian"
-
-[apps.web]
-ports = [{port}]
-run = "perl server.pl {port}"
-
+HOOKED = (
+    checkouts.PAGE
+    + """
 [hooks.tabs]
 run = "echo commit >> /tmp/ran; sed -i 's/\t/  /g' {{files}}"
 files = ["*.py"]
@@ -33,6 +28,7 @@ files = ["*.py"]
 run = "cat *.py >> /tmp/ran"
 stages = ["pre-push"]
 """
+)
 IDENTITY = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
